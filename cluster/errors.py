@@ -1,0 +1,9 @@
+"""The two ways a command can fail, each one line for the reader: the thing and the remedy."""
+
+
+class RequestError(Exception):
+    """What was asked for cannot be done as asked: a wrong recipe, a missing file. Exit code 2."""
+
+
+class WorkError(Exception):
+    """The request was right but the work failed. Exit code 1; committed artefacts stay."""

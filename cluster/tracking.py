@@ -1,0 +1,187 @@
+"""One `track(metrics, step)` for all stages: console, metrics.jsonl, W&B and Prometheus.
+
+Workers anywhere in the cluster put events into one mailbox actor; the driver drains it. A call returns
+when the mailbox has the event, so a worker that is killed later loses nothing that it said.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import ray
+from pydantic import BaseModel, ConfigDict, Field
+
+from cluster.store import METRICS, WORK, Location
+
+
+class TrackingSettings(BaseModel):
+    """Where metrics go besides the artefact's own metrics.jsonl."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wandb: Literal["offline", "online", "disabled"] = Field(
+        "offline", description="W&B mode; offline keeps everything on this machine until `wandb sync`"
+    )
+    project: str = Field("pageloom", description="W&B project")
+
+
+@ray.remote(num_cpus=0)
+class Mailbox:
+    """Events of all workers, in order of arrival, until the driver takes them; also Prometheus gauges."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.gauges: dict[str, Any] = {}
+
+    def put(self, event: dict[str, Any]) -> None:
+        self.events.append(event)
+        for name, value in event.get("metrics", {}).items():
+            if name not in self.gauges:
+                from ray.util.metrics import Gauge
+
+                self.gauges[name] = Gauge("pageloom_" + name.replace("/", "_"), tag_keys=("stage",))
+            self.gauges[name].set(value, tags={"stage": event["stage"]})
+
+    def drain(self) -> list[dict[str, Any]]:
+        taken, self.events = self.events, []
+        return taken
+
+
+class Track:
+    """A stage's way to say what it measures. Picklable; callable from the driver and from any worker."""
+
+    def __init__(self, stage: str, mailbox: Any) -> None:
+        self.stage = stage
+        self.mailbox = mailbox
+
+    def _put(self, **event: Any) -> None:
+        ray.get(self.mailbox.put.remote({"stage": self.stage, "time": time.time(), **event}))
+
+    def __call__(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record metrics of one step. A step said twice (after a resume) keeps the later value."""
+        self._put(metrics={name: float(value) for name, value in metrics.items()}, step=step)
+
+    def progress(self, done: float, total: float | None = None, unit: str = "") -> None:
+        """How far the stage is, in absolute terms, for the progress line."""
+        self._put(done=done, total=total, unit=unit)
+
+    def advance(self, by: float, total: float | None = None, unit: str = "") -> None:
+        """As `progress`, for parallel workers: adds to what is done."""
+        self._put(advance=by, total=total, unit=unit)
+
+    def worked(self, start: float, end: float) -> None:
+        """Say that a worker did the stage's own work from `start` to `end` (seconds since the epoch).
+
+        What no worker claims of a stage's wall time is start-up and orchestration.
+        """
+        self._put(worked=(start, end))
+
+
+class Recorder:
+    """The driver's side: drains the mailbox for one stage, keeps its metrics, shows its progress.
+
+    The whole history is rewritten to the attempt's working directory at most every 5 seconds, so a
+    resumed attempt starts with what was measured before.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        mailbox: Any,
+        output: Location,
+        show: Callable[[dict[str, Any]], None],
+        wandb_run: Callable[[], Any],
+    ) -> None:
+        self.stage, self.mailbox, self.output, self.show, self.wandb_run = stage, mailbox, output, show, wandb_run
+        self.saved = output / WORK / METRICS
+        self.history: dict[int, dict[str, Any]] = {}
+        if self.saved.exists():
+            self.history = {row["step"]: row for row in map(json.loads, self.saved.read_bytes().splitlines())}
+        self.spans: list[tuple[float, float]] = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._follow, daemon=True, name=f"recorder-{stage}")
+
+    def __enter__(self) -> Recorder:
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        self.stopping.set()
+        self.thread.join()
+        if kind is None:
+            self._drain()
+        self._save(self.saved)
+
+    def commit(self) -> None:
+        """Put metrics.jsonl among the artefact's files (nothing where nothing was tracked)."""
+        if self.history:
+            self._save(self.output / METRICS)
+
+    def work_seconds(self) -> float:
+        """Wall time during which at least one worker was doing the stage's own work."""
+        total, reached = 0.0, 0.0
+        for start, end in sorted(self.spans):
+            total += max(0.0, end - max(start, reached))
+            reached = max(reached, end)
+        return total
+
+    def _save(self, place: Location) -> None:
+        if self.history:
+            rows = [json.dumps(self.history[step], sort_keys=True) for step in sorted(self.history)]
+            place.write_bytes(("\n".join(rows) + "\n").encode())
+
+    def _follow(self) -> None:
+        saved = time.monotonic()
+        while not self.stopping.wait(0.3):
+            try:
+                self._drain()
+            except ray.exceptions.RayError:
+                return  # the session is going down; the stage's own error tells why
+            if time.monotonic() - saved > 5:
+                self._save(self.saved)
+                saved = time.monotonic()
+
+    def _drain(self) -> None:
+        for event in ray.get(self.mailbox.drain.remote()):
+            if event["stage"] != self.stage:
+                continue
+            if "worked" in event:
+                self.spans.append(event["worked"])
+            if "metrics" in event:
+                row = self.history.setdefault(event["step"], {"step": event["step"]})
+                row.update(event["metrics"], time=event["time"])
+                if run := self.wandb_run():
+                    run.log({f"{self.stage}/{name}": value for name, value in event["metrics"].items()} | {f"{self.stage}/step": event["step"]})
+            self.show(event)
+
+
+class WandbRun:
+    """One W&B run for one `pageloom run`, started when the first metric arrives."""
+
+    def __init__(self, settings: TrackingSettings, name: str, directory: Path) -> None:
+        self.settings, self.name, self.directory = settings, name, directory
+        self.run: Any = None
+
+    def __call__(self) -> Any:
+        if self.run is None and self.settings.wandb != "disabled":
+            import wandb
+
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.run = wandb.init(
+                project=self.settings.project,
+                name=self.name,
+                dir=str(self.directory),
+                mode=self.settings.wandb,
+                settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, disable_git=True, save_code=False),
+            )
+        return self.run
+
+    def finish(self) -> None:
+        if self.run is not None:
+            self.run.finish()
+            self.run = None
