@@ -1,0 +1,101 @@
+"""What a person sees while a run goes on: one line a stage."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+
+GIB = 1 << 30
+
+
+def human_seconds(seconds: float) -> str:
+    """12.3 s, 2 min 05 s, 1 h 02 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def human_count(value: float) -> str:
+    """950, 12.3k, 4.5M."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= limit:
+            return f"{value / {'G': 1e9, 'M': 1e6, 'k': 1e3}[unit]:.1f}{unit}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+class RunConsole:
+    """Shows the running stage as a line with bar, rate and time left; finished stages stay above it.
+
+    Where output is no terminal, only the finished lines are printed.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+        self.live: Live | None = None
+        self.stage, self.unit, self.note = "", "", ""
+        self.began = self.done = self.first_time = 0.0
+        self.total: float | None = None
+
+    def print(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True)
+
+    def reused(self, stage: str, key: str) -> None:
+        self.console.print(f"[dim]  = {stage:<11} already there   {key}[/dim]")
+
+    def begin(self, stage: str) -> None:
+        self.stage, self.unit, self.note, self.began = stage, "", "starting", time.time()
+        self.done, self.total, self.first_time = 0.0, None, 0.0
+        if self.console.is_terminal:
+            self.live = Live(self, console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Take a progress event of cluster.tracking."""
+        if "done" not in event and "advance" not in event:
+            return
+        self.first_time = self.first_time or event["time"]
+        self.done = event["done"] if "done" in event else self.done + event["advance"]
+        self.total = event.get("total") or self.total
+        self.unit = event.get("unit") or self.unit
+
+    def end(self, stage: str, seconds: float, overhead: float, peak_bytes: int) -> None:
+        """overhead: share of the seconds in which no worker did the stage's own work."""
+        self._leave()
+        amount = f"{human_count(self.done)} {self.unit}" if self.done else ""
+        self.console.print(
+            f"  [green]✓[/green] {stage:<11} {human_seconds(seconds):>12}   {overhead:>4.0%} start-up   "
+            f"{peak_bytes / GIB:.1f} GiB   {amount}",
+            soft_wrap=True,
+        )
+
+    def fail(self, stage: str) -> None:
+        self._leave()
+        self.console.print(f"  [red]✗[/red] {stage}", soft_wrap=True)
+
+    def _leave(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def __rich__(self) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        elapsed = time.time() - self.began
+        working = time.time() - self.first_time if self.first_time else 0.0
+        rate = self.done / working if working > 1 else 0.0
+        left = (self.total - self.done) / rate if self.total and rate else None
+        grid.add_row(
+            Spinner("dots"),
+            f"{self.stage:<11}",
+            ProgressBar(total=self.total, completed=self.done, width=28) if self.total else ProgressBar(total=None, width=28, pulse=True),
+            f"{human_count(self.done)}{'/' + human_count(self.total) if self.total else ''} {self.unit}" if self.done else self.note,
+            f"{human_count(rate)}/s" if rate else "",
+            f"{human_seconds(left)} left" if left is not None else human_seconds(elapsed),
+        )
+        return grid

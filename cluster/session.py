@@ -1,0 +1,136 @@
+"""The one place that starts or joins Ray, and the only one that reads or sets RAY_*."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from cluster.errors import RequestError
+
+if TYPE_CHECKING:
+    from cluster.recipe import ClusterSettings
+
+TEMPORARY_PREFIX = "pageloom-"
+
+# Read by Ray when it is imported or when its processes start, hence set before either.
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # 60 by default: too short when both cores import torch
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+class Session:
+    """A Ray session that starts when it is first needed and leaves nothing running behind it.
+
+    Embedded: own processes on loopback, in a temporary directory of its own, so that two sessions on a
+    machine do not meet. With an address: joins that cluster and stops nothing but its own work.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+        self.address = settings.address or os.environ.get("RAY_ADDRESS")
+        self.temporary: Path | None = None
+        self.dashboard_url = ""
+        self._mailbox: Any = None
+
+    @property
+    def started(self) -> bool:
+        return self._mailbox is not None
+
+    def check(self) -> None:
+        """Refuse, before any work, an address that nobody answers at."""
+        if not self.address or self.address in ("auto", "local"):
+            return
+        host, _, port = self.address.rpartition("://")[2].rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except (OSError, ValueError) as error:
+            raise RequestError(
+                f"RAY_ADDRESS {self.address}: no Ray cluster answers there ({error}); "
+                "start it, correct cluster.address, or unset RAY_ADDRESS to run embedded"
+            ) from error
+
+    def start(self) -> Any:
+        """Start or join Ray once; returns the session's mailbox actor (cluster.tracking.Mailbox)."""
+        if self._mailbox is not None:
+            return self._mailbox
+        os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+        embedded = self.address in (None, "local")
+        if embedded:
+            # Token authentication guards a shared cluster; an embedded one listens on loopback only.
+            os.environ["RAY_AUTH_MODE"] = "disabled"
+        import ray
+
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": f"pageloom-{os.getpid()}"}
+        if embedded:
+            remove_dead_sessions()
+            self.temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir="/tmp"))
+            options |= {
+                "address": "local",
+                "num_cpus": self.settings.cpus,
+                "object_store_memory": self.settings.object_store_mb << 20,
+                "include_dashboard": self.settings.dashboard,
+                "dashboard_host": "127.0.0.1",
+                "dashboard_port": free_port(self.settings.dashboard_port),
+                "_node_ip_address": "127.0.0.1",
+                "_temp_dir": str(self.temporary),
+            }
+        else:
+            options["address"] = self.address
+        try:
+            context = ray.init(**options)
+        except (ConnectionError, RuntimeError, TimeoutError) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
+        url = context.dashboard_url
+        self.dashboard_url = f"http://{url}" if url else ""
+        from cluster.tracking import Mailbox
+
+        self._mailbox = Mailbox.remote()
+        return self._mailbox
+
+    def stop(self, failed: bool = False) -> None:
+        """End what this session started. After a failure the engine logs stay (`temporary`)."""
+        if not self.started:
+            return
+        import ray
+
+        ray.shutdown()
+        self._mailbox = None
+        if self.temporary is not None and not failed:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or the next port on loopback that nobody listens at."""
+    for port in range(wanted, 65536):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RequestError(f"no free port from {wanted} upwards on loopback")
+
+
+def remove_dead_sessions() -> None:
+    """Delete temporary directories whose driver is gone (killed drivers cannot clean up)."""
+    for directory in Path("/tmp").glob(f"{TEMPORARY_PREFIX}*-*"):
+        pid = directory.name.removeprefix(TEMPORARY_PREFIX).split("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(directory, ignore_errors=True)
