@@ -1,0 +1,51 @@
+"""Settings of the training stages. Light on purpose: a plan reads them without importing torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class ModelSettings(BaseModel):
+    """Shape of a dense Llama. The defaults are SmolLM2-135M's (Allal et al. 2025)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layers: int = Field(30, ge=1, description="decoder blocks")
+    hidden: int = Field(576, ge=32, description="width of the residual stream")
+    heads: int = Field(9, ge=1, description="attention heads; hidden / heads is the head's width")
+    kv_heads: int = Field(3, ge=1, description="key-value heads shared by groups of heads (Ainslie et al. 2023)")
+    intermediate: int = Field(1536, ge=32, description="inner width of the gated MLP")
+    context: int = Field(2048, ge=16, description="longest sequence in tokens, prompt and answer together")
+    rope_theta: float = Field(10_000.0, gt=1, description="base of the rotary position frequencies (Su et al. 2021)")
+    tied: bool = Field(True, description="one matrix for input and output embeddings (Press and Wolf 2017)")
+    initial_std: float = Field(0.02, gt=0, description="weights start as normal(0, this); norms as 1 (GPT-2)")
+
+    @model_validator(mode="after")
+    def heads_divide(self) -> ModelSettings:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} is not divisible by heads {self.heads}")
+        if self.heads % self.kv_heads:
+            raise ValueError(f"heads {self.heads} is not divisible by kv_heads {self.kv_heads}")
+        if self.hidden // self.heads < 32:
+            raise ValueError(f"hidden / heads is {self.hidden // self.heads}; vLLM's attention on CPU needs at least 32")
+        return self
+
+
+class OptimiserSettings(BaseModel):
+    """AdamW (Loshchilov and Hutter 2019) and its learning rate over the steps."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    learning_rate: float = Field(3e-3, gt=0, le=1, description="peak learning rate")
+    betas: tuple[float, float] = Field((0.9, 0.95), description="decay of the two moments (GPT-3, Llama)")
+    epsilon: float = Field(1e-8, gt=0, description="added to the root of the second moment")
+    weight_decay: float = Field(0.1, ge=0, le=1, description="of matrices, not of norms (GPT-3, Llama)")
+    clip: float = Field(1.0, gt=0, description="largest global gradient norm (Pascanu et al. 2013)")
+    warmup_steps: int = Field(100, ge=0, description="steps of linear rise to the peak")
+    schedule: Literal["wsd", "cosine"] = Field(
+        "wsd", description="after the warmup: hold, then fall by 1 - sqrt (Haegele et al. 2024), or one half cosine"
+    )
+    decay: float = Field(0.2, gt=0, le=1, description="wsd: share of all steps in which the rate falls (Haegele et al. 2024)")
+    final: float = Field(0.0, ge=0, le=1, description="rate at the last step, as a share of the peak")
