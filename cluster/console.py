@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -56,6 +58,15 @@ class RunConsole:
             self.live = Live(self, console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
 
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Show that something outside the plan's stages is going on."""
+        self.begin(what)
+        try:
+            yield
+        finally:
+            self._leave()
+
     def event(self, event: dict[str, Any]) -> None:
         """Take a progress event of cluster.tracking."""
         if "done" not in event and "advance" not in event:
@@ -93,8 +104,12 @@ class RunConsole:
         grid.add_row(
             Spinner("dots"),
             f"{self.stage:<11}",
-            ProgressBar(total=self.total, completed=self.done, width=28) if self.total else ProgressBar(total=None, width=28, pulse=True),
-            f"{human_count(self.done)}{'/' + human_count(self.total) if self.total else ''} {self.unit}" if self.done else self.note,
+            ProgressBar(total=self.total, completed=self.done, width=28)
+            if self.total
+            else ProgressBar(total=None, width=28, pulse=True),
+            f"{human_count(self.done)}{'/' + human_count(self.total) if self.total else ''} {self.unit}"
+            if self.done
+            else self.note,
             f"{human_count(rate)}/s" if rate else "",
             f"{human_seconds(left)} left" if left is not None else human_seconds(elapsed),
         )

@@ -38,6 +38,23 @@ def held_message(root: Location, who: dict[str, Any]) -> str:
     )
 
 
+def current_holder(root: Location) -> dict[str, Any] | None:
+    """Who is writing to this root now, or None."""
+    place = root / LOCK
+    if not place.exists():
+        return None
+    if not root.is_local:
+        who = place.read_json()
+        return who if time.time() - who["beat"] <= VOID_AFTER_SECONDS else None
+    with open(place.path, "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            return json.loads(file.read() or "{}")
+    return None
+
+
 @contextmanager
 def lock_root(root: Location, wait: bool = False) -> Iterator[None]:
     """Hold the root for writing. Raises RequestError naming the holder, or waits for it with `wait`."""

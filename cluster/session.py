@@ -1,4 +1,4 @@
-"""The one place that starts or joins Ray, and the only one that reads or sets RAY_*."""
+"""The one place that starts or joins Ray, and the only one that reads RAY_* (cluster/__init__.py sets defaults)."""
 
 from __future__ import annotations
 
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 
 TEMPORARY_PREFIX = "pageloom-"
 
-# Read by Ray when it is imported or when its processes start, hence set before either.
-QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # 60 by default: too short when both cores import torch
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_SERVE_LOG_TO_STDERR": "0",
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-}
-
 
 class Session:
     """A Ray session that starts when it is first needed and leaves nothing running behind it.
@@ -45,6 +31,7 @@ class Session:
         self.address = settings.address or os.environ.get("RAY_ADDRESS")
         self.temporary: Path | None = None
         self.dashboard_url = ""
+        self.token_file: Path | None = None  # the dashboard asks for what is in it
         self._mailbox: Any = None
 
     @property
@@ -68,11 +55,7 @@ class Session:
         """Start or join Ray once; returns the session's mailbox actor (cluster.tracking.Mailbox)."""
         if self._mailbox is not None:
             return self._mailbox
-        os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
         embedded = self.address in (None, "local")
-        if embedded:
-            # Token authentication guards a shared cluster; an embedded one listens on loopback only.
-            os.environ["RAY_AUTH_MODE"] = "disabled"
         import ray
 
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": f"pageloom-{os.getpid()}"}
@@ -86,7 +69,6 @@ class Session:
                 "include_dashboard": self.settings.dashboard,
                 "dashboard_host": "127.0.0.1",
                 "dashboard_port": free_port(self.settings.dashboard_port),
-                "_node_ip_address": "127.0.0.1",
                 "_temp_dir": str(self.temporary),
             }
         else:
@@ -98,6 +80,10 @@ class Session:
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
         url = context.dashboard_url
         self.dashboard_url = f"http://{url}" if url else ""
+        if self.temporary and (token := os.environ.get("RAY_AUTH_TOKEN")):
+            self.token_file = self.temporary / "dashboard-token"
+            self.token_file.touch(mode=0o600)
+            self.token_file.write_text(token + "\n")
         from cluster.tracking import Mailbox
 
         self._mailbox = Mailbox.remote()

