@@ -61,14 +61,14 @@ def measure() -> Iterator[str]:
             ]
         )
         store = Store(root)
-        artefacts = [store.artefacts(stage.name)[-1] for stage in STAGES]
+        manifests = [store.artefacts(stage.name)[-1].manifest for stage in STAGES]
         rows = [
-            f"| {each.stage} | {m['seconds']:.1f} | {1 - m['work_seconds'] / m['seconds']:.0%} | {m['peak_memory_bytes'] / GIB:.1f} |"
-            for each in artefacts
-            for m in [each.manifest]
+            f"| {m['stage']} | {m['seconds']:.1f} | {1 - m['work_seconds'] / m['seconds']:.0%} "
+            f"| {m['peak_memory_bytes'] / GIB:.1f} |"
+            for m in manifests
         ]
-        total = sum(each.manifest["seconds"] for each in artefacts)
-        work = sum(each.manifest["work_seconds"] for each in artefacts)
+        total = sum(m["seconds"] for m in manifests)
+        work = sum(m["work_seconds"] for m in manifests)
         yield "\n".join(
             [
                 "| stage | seconds | start-up and orchestration | peak GiB |",
@@ -77,8 +77,8 @@ def measure() -> Iterator[str]:
                 f"| all stages | {total:.0f} | {1 - work / total:.0%} | |",
             ]
         )
-        [evaluation] = [each for each in artefacts if each.stage == "evaluation"]
-        for block in evaluation.manifest["report"]:
+        [evaluation] = [m for m in manifests if m["stage"] == "evaluation"]
+        for block in evaluation["report"]:
             if block["kind"] == "table":
                 lines = [block["columns"], ["---"] * len(block["columns"]), *block["rows"]]
                 yield "\n".join(
