@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.rlhf.settings import Rlhf
+from actors.evaluation.settings import EvaluationSettings
+from actors.rlhf.settings import RlhfSettings
 from cluster.stage import Context, Stage
 
 
@@ -13,4 +14,22 @@ def aligned(ctx: Context) -> None:
     align(ctx)
 
 
-STAGES: tuple[Stage, ...] = (Stage("aligned", "rlhf", Rlhf, "1", aligned, needs=("assistant", "judge"), deterministic=False),)
+def evaluation(ctx: Context) -> None:
+    """Held-out likelihood against baselines, reward before and after RLHF, answers side by side."""
+    from actors.evaluation.evaluate import evaluate
+
+    evaluate(ctx)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("aligned", "rlhf", RlhfSettings, "1", aligned, needs=("assistant", "judge"), deterministic=False),
+    Stage(
+        "evaluation",
+        "evaluation",
+        EvaluationSettings,
+        "1",
+        evaluation,
+        needs=("corpus", "base", "assistant", "judge", "aligned"),
+        deterministic=False,
+    ),
+)

@@ -12,7 +12,7 @@ import ray.train
 from ray.train.torch import TorchTrainer
 
 # TMP
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from cluster.errors import RequestError
 from cluster.report import Lines, Samples
 from cluster.stage import Context
@@ -28,7 +28,7 @@ def align(ctx: Context) -> None:
         report(ctx, ray.get(told.state.remote()), ray.get(told.prompt_counts.remote()))
 
 
-def check(settings: Rlhf, assistant: Artefact, judge: Artefact) -> None:
+def check(settings: RlhfSettings, assistant: Artefact, judge: Artefact) -> None:
     """Refuse, before any actor starts, what cannot work. Raises RequestError."""
     context = (assistant.location / "config.json").read_json()["max_position_embeddings"]
     if settings.prompt_tokens + settings.answer_tokens > context:
@@ -52,7 +52,7 @@ def started_actors(ctx: Context) -> Iterator[tuple[str, str]]:
     from actors.rlhf.reward import Reward
     from actors.rlhf.rollout import Rollout
 
-    settings: Rlhf = ctx.settings
+    settings: RlhfSettings = ctx.settings
     assistant, judge = ctx.inputs["assistant"].location, ctx.inputs["judge"].location
     run, started = uuid.uuid4().hex[:8], []
 

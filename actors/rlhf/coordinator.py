@@ -14,7 +14,7 @@ import ray
 from actors.model import load_tokenizer
 from actors.rlhf.prompts import encode_prompts, prompts_of_step, read_prompts
 from actors.rlhf.rollouts import Batch, Rollouts
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from cluster.store import Location
 
 SHOWN = 4  # answers of a batch that are kept for the report
@@ -40,13 +40,15 @@ class Coordinator:
     rollout, reference, reward: names of the actors. assistant: holds the conversations and the tokenizer.
     """
 
-    def __init__(self, assistant: Location, rollout: str, reference: str, reward: str, settings: Rlhf, saved: Location) -> None:
+    def __init__(
+        self, assistant: Location, rollout: str, reference: str, reward: str, settings: RlhfSettings, saved: Location
+    ) -> None:
         self.rollout, self.reference, self.reward = map(ray.get_actor, (rollout, reference, reward))
         self.settings, self.saved = settings, saved
         with assistant.as_local() as directory:
             self.tokenizer = load_tokenizer(directory)
         texts = read_prompts(assistant, "train")
-        self.prompts = encode_prompts(self.tokenizer, texts, settings.prompt_tokens)
+        self.prompts = list(encode_prompts(self.tokenizer, texts, settings.prompt_tokens).values())
         self.left_out = len(texts) - len(self.prompts)
         self.sampling: dict[int, asyncio.Task[Rollouts]] = {}
         self.batches: dict[int, asyncio.Task[Batch]] = {}

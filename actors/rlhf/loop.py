@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 import ray
 import ray.train
@@ -12,14 +11,14 @@ import torch
 
 from actors.rlhf.policy import Policy
 from actors.rlhf.rollouts import Batch
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from actors.rlhf.sync import Publisher
 from cluster.store import Location
 from cluster.tracking import Track
 
 
 def align_policy(
-    settings: Rlhf,
+    settings: RlhfSettings,
     assistant: Location,
     output: Location,
     published: Location,

@@ -19,7 +19,7 @@ from actors.rlhf.kl import k1
 from actors.rlhf.logprobs import token_logprobs
 from actors.rlhf.losses import policy_loss
 from actors.rlhf.rollouts import Batch
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from actors.shard import data_mesh, full_state_dict, shard
 from cluster.store import Location
 
@@ -29,7 +29,7 @@ ROWS = 16  # sequences a forward and backward pass: bounds activations and logit
 class Policy:
     """Every method must be called by every rank, with the same arguments."""
 
-    def __init__(self, assistant: Location, settings: Rlhf) -> None:
+    def __init__(self, assistant: Location, settings: RlhfSettings) -> None:
         context = ray.train.get_context()
         self.rank, self.ranks = context.get_world_rank(), context.get_world_size()
         self.device = ray.train.torch.get_device()
@@ -136,7 +136,7 @@ class Policy:
 SUMS = ("loss", "tokens", "clipped", "truncated", "importance", "mismatch", "kl", "surprise")  # fields of PolicyLoss
 
 
-def learning_signal(batch: Batch, settings: Rlhf) -> np.ndarray:
+def learning_signal(batch: Batch, settings: RlhfSettings) -> np.ndarray:
     """float32 [B]: advantages of the answers, from the judge's rewards less what the settings take off."""
     rollouts = batch.rollouts
     rewards = batch.rewards - settings.unended_penalty * ~rollouts.ended

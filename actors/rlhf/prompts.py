@@ -26,16 +26,16 @@ def read_prompts(assistant: Location, split: str) -> list[str]:
     return prompts
 
 
-def encode_prompts(tokenizer: Any, prompts: Sequence[str], longest: int) -> list[list[int]]:
-    """Token ids up to where the assistant begins, of the prompts with at most `longest` tokens.
+def encode_prompts(tokenizer: Any, prompts: Sequence[str], longest: int) -> dict[str, list[int]]:
+    """The prompts of at most `longest` tokens, with the token ids up to where the assistant begins.
 
     Raises WorkError where all are longer.
     """
-    encoded = [encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts]
-    kept = [ids for ids in encoded if len(ids) <= longest]
-    if not kept:
-        raise WorkError(f"every prompt is longer than {longest} tokens; raise rlhf.prompt_tokens")
-    return kept
+    encoded = {prompt: encode_prompt(tokenizer, [{"role": "user", "content": prompt}]) for prompt in prompts}
+    short = {prompt: ids for prompt, ids in encoded.items() if len(ids) <= longest}
+    if not short:
+        raise WorkError(f"every prompt is longer than {longest} tokens; raise prompt_tokens")
+    return short
 
 
 def prompts_of_step(step: int, per_step: int, count: int, seed: int) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from actors.rlhf.rollouts import Rollouts
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from actors.rlhf.sync import WEIGHTS, weights_at
 from cluster.store import Location, digest_bytes
 
@@ -29,7 +29,7 @@ class Rollout:
     model: a Hugging Face directory: architecture, first weights, end tokens. published: where the versions are.
     """
 
-    def __init__(self, model: Location, published: Location, settings: Rlhf) -> None:
+    def __init__(self, model: Location, published: Location, settings: RlhfSettings) -> None:
         os.environ.update(ENGINE_ENVIRONMENT)
         from vllm import LLM
 

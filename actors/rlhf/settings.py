@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.settings import OptimiserSettings
 
 
-class Rlhf(BaseModel):
+class RlhfSettings(BaseModel):
     """Reinforcement learning from the judge's reward. Defaults suit a model of a few billion parameters."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +49,8 @@ class Rlhf(BaseModel):
     sync_tolerance: float = Field(
         5e-3,
         gt=0,
-        description="largest mean |log p(engine) - log p(trainer)| a token, in nats, after new weights (fp32: 1e-5 measured; bf16: some 1e-2)",
+        description="largest mean |log p(engine) - log p(trainer)| of a token, in nats, once the engine has new weights: "
+        "some 1e-6 in fp32, some 1e-2 in bf16",
     )
     engine_cache_mb: int = Field(256, ge=16, description="key-value cache of the rollout engine, MiB")
     max_failures: int = Field(3, ge=0, description="times that a killed rank is started again from the last checkpoint")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from actors.rlhf.settings import Rlhf
+from actors.rlhf.settings import RlhfSettings
 from actors.stages import STAGES as ACTORS
 from cluster.console import RunConsole
 from cluster.errors import RequestError, WorkError
@@ -86,7 +86,7 @@ STAGES = (
 class Line(Recipe):
     sft: Tiny
     reward: Tiny
-    rlhf: Rlhf
+    rlhf: RlhfSettings
 
 
 def run(root: str, tokenizer: str, rlhf: dict[str, Any], until: str | None = None) -> None:
@@ -98,7 +98,7 @@ def run(root: str, tokenizer: str, rlhf: dict[str, Any], until: str | None = Non
         tracking=TrackingSettings(wandb="disabled"),
         sft=tiny,
         reward=tiny,
-        rlhf=Rlhf(**rlhf),
+        rlhf=RlhfSettings(**rlhf),
     )
     store, session, failed = Store(root), Session(recipe.cluster), True
     try:
