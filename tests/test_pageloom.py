@@ -77,7 +77,8 @@ def test_plan_lists_every_stage_in_order_without_starting_anything(tmp_path: Pat
 
 
 def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> None:
-    code = "import sys, pageloom; print([m for m in ('torch', 'vllm', 'transformers', 'trafilatura', 'wandb') if m in sys.modules])"
+    engines = ("torch", "vllm", "transformers", "trafilatura", "wandb")
+    code = f"import sys, pageloom; print([name for name in {engines} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60, check=True
     )
