@@ -357,7 +357,7 @@ def recipe_schema() -> None:
 @recipes.command("check")
 def recipe_check(recipe: RecipeArgument = None, set: SetOption = None) -> None:
     """Check a recipe without running anything."""
-    chosen = load(recipe, None, set)
+    load(recipe, None, set)
     out.print(f"{recipe or 'quickstart'}: a valid recipe of {len(STAGES)} stages; `pageloom plan` says what would run")
 
 

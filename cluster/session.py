@@ -86,7 +86,7 @@ class Session:
             self.token_file.write_text(token + "\n")
         from cluster.tracking import Mailbox
 
-        self._mailbox = Mailbox.remote()
+        self._mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         return self._mailbox
 
     def stop(self, failed: bool = False) -> None:

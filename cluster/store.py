@@ -145,8 +145,8 @@ class Location:
 
     def upload(self, directory: Path) -> None:
         """Copy every file of a local directory to below this location."""
-        for file in sorted(path for path in directory.rglob("*") if path.is_file()):
-            (self / file.relative_to(directory).as_posix()).write_bytes(file.read_bytes())
+        self.filesystem.create_dir(self.path, recursive=True)
+        pafs.copy_files(str(directory), self.path, pafs.LocalFileSystem(), self.filesystem)
 
     @contextmanager
     def as_local(self) -> Iterator[Path]:
@@ -155,10 +155,7 @@ class Location:
             yield Path(self.path)
             return
         with tempfile.TemporaryDirectory(prefix="pageloom-") as temporary:
-            for name in self.files():
-                target = Path(temporary, name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes((self / name).read_bytes())
+            pafs.copy_files(self.path, temporary, self.filesystem, pafs.LocalFileSystem())
             yield Path(temporary)
 
 

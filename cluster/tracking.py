@@ -30,9 +30,8 @@ class TrackingSettings(BaseModel):
     project: str = Field("pageloom", description="W&B project")
 
 
-@ray.remote(num_cpus=0)
 class Mailbox:
-    """Events of all workers, in order of arrival, until the driver takes them; also Prometheus gauges."""
+    """An actor's class: events of all workers, in order of arrival, until the driver takes them; also Prometheus gauges."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -85,8 +84,8 @@ class Track:
 class Recorder:
     """The driver's side: drains the mailbox for one stage, keeps its metrics, shows its progress.
 
-    The whole history is rewritten to the attempt's working directory at most every 5 seconds, so a
-    resumed attempt starts with what was measured before.
+    The history is rewritten to the attempt's working directory every second in which it grew (less often
+    once that takes longer than 50 ms), so a resumed attempt starts with what was measured before.
     """
 
     def __init__(
@@ -102,6 +101,7 @@ class Recorder:
         self.history: dict[int, dict[str, Any]] = {}
         if self.saved.exists():
             self.history = {row["step"]: row for row in map(json.loads, self.saved.read_bytes().splitlines())}
+        self.unsaved = False
         self.spans: list[tuple[float, float]] = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True, name=f"recorder-{stage}")
@@ -131,20 +131,22 @@ class Recorder:
         return total
 
     def _save(self, place: Location) -> None:
+        self.unsaved = False
         if self.history:
             rows = [json.dumps(self.history[step], sort_keys=True) for step in sorted(self.history)]
             place.write_bytes(("\n".join(rows) + "\n").encode())
 
     def _follow(self) -> None:
-        saved = time.monotonic()
+        due = 0.0
         while not self.stopping.wait(0.3):
             try:
                 self._drain()
             except ray.exceptions.RayError:
                 return  # the session is going down; the stage's own error tells why
-            if time.monotonic() - saved > 5:
+            if time.monotonic() > due and self.unsaved:
+                began = time.monotonic()
                 self._save(self.saved)
-                saved = time.monotonic()
+                due = time.monotonic() + max(1.0, 20 * (time.monotonic() - began))
 
     def _drain(self) -> None:
         for event in ray.get(self.mailbox.drain.remote()):
@@ -155,6 +157,7 @@ class Recorder:
             if "metrics" in event:
                 row = self.history.setdefault(event["step"], {"step": event["step"]})
                 row.update(event["metrics"], time=event["time"])
+                self.unsaved = True
                 if run := self.wandb_run():
                     run.log(
                         {f"{self.stage}/{name}": value for name, value in event["metrics"].items()}

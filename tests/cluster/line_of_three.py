@@ -1,0 +1,76 @@
+"""A small line of stages, run for real in a process of its own so that tests can kill it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import ray
+from pydantic import BaseModel
+
+from cluster.console import RunConsole
+from cluster.errors import RequestError
+from cluster.recipe import ClusterSettings, Recipe
+from cluster.run import run_plan
+from cluster.session import Session
+from cluster.stage import Context, Stage, make_plan
+from cluster.store import Store, shard_records, write_shard
+from cluster.tracking import TrackingSettings
+
+
+class Amount(BaseModel):
+    count: int = 6
+
+
+def numbers(ctx: Context) -> None:
+    (ctx.output / "numbers.json").write_json(list(range(ctx.settings.count)))
+
+
+@ray.remote
+def square(number: int, output, track, pause: bool, root: str) -> int:  # type: ignore[no-untyped-def]
+    if pause:
+        Path(root, "paused").touch()
+        time.sleep(60)
+    began = time.time()
+    write_shard(output, number, f"{number}.txt", str(number**2).encode(), value=number**2)
+    track({"value": number**2}, step=number)
+    track.advance(1, 6, "numbers")
+    track.worked(began, time.time())
+    return number
+
+
+def squares(ctx: Context) -> None:
+    done = shard_records(ctx.output)
+    todo = [number for number in (ctx.inputs["numbers"].location / "numbers.json").read_json() if number not in done]
+    pause = os.environ.get("PAUSE_AT", "")
+    computed = [ray.get(square.remote(n, ctx.output, ctx.track, pause == str(n), sys.argv[1])) for n in todo]
+    print("computed shards", computed)
+
+
+STAGES = (
+    Stage("numbers", "numbers", Amount, "1", numbers),
+    Stage("squares", "squares", Amount, "1", squares, needs=("numbers",)),
+)
+
+
+class Line(Recipe):
+    numbers: Amount = Amount()
+    squares: Amount = Amount()
+
+
+if __name__ == "__main__":
+    recipe = Line(
+        name="line", cluster=ClusterSettings(dashboard=False), tracking=TrackingSettings(wandb="disabled"), root=sys.argv[1]
+    )
+    store, session = Store(recipe.root_uri), Session(recipe.cluster)
+    try:
+        session.check()
+        plan = make_plan(recipe, STAGES, store)
+        for name in run_plan(plan, recipe, store, session, RunConsole(), Path(sys.argv[1], "logs")):
+            print("committed", name)
+    except RequestError as error:
+        sys.exit(str(error))
+    finally:
+        session.stop()

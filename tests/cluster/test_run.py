@@ -1,0 +1,122 @@
+"""A plan is walked once: what is committed is reused, what fails is said in one line, what is killed goes on."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.console import RunConsole
+from cluster.errors import RequestError, WorkError
+from cluster.run import causes, words_for_people
+from cluster.store import Location, Store
+
+LINE = Path(__file__).with_name("line_of_three.py")
+
+
+def run_line(root: Path, *arguments: str, **options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(LINE), str(root), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=LINE.parents[2],
+        env=os.environ | {"PYTHONPATH": str(LINE.parents[2])} | options,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    text, _ = process.communicate(timeout=120)
+    return text
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 90
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_shard_and_gives_the_same_bytes(tmp_path: Path) -> None:
+    undisturbed, disturbed = tmp_path / "a", tmp_path / "b"
+    assert "committed squares" in finish(run_line(undisturbed))
+    first = run_line(disturbed, PAUSE_AT="3")
+    wait_for(disturbed / "paused", first)
+    [metrics] = (disturbed / "squares").glob("*/_work")
+    wait_for(metrics / "metrics.jsonl", first)
+    first.send_signal(signal.SIGKILL)
+    finish(first)
+    text = finish(run_line(disturbed))
+    assert "computed shards [3, 4, 5]" in text
+    digests = [
+        {stage: [artefact.digest for artefact in Store(root).artefacts(stage)] for stage in ("numbers", "squares")}
+        for root in (undisturbed, disturbed)
+    ]
+    assert digests[0] == digests[1]
+    assert all(len(found) == 1 for found in digests[0].values())
+    [artefact] = Store(disturbed).artefacts("squares")
+    assert [row["value"] for row in artefact.metrics()] == [0, 1, 4, 9, 16, 25]
+    assert 0 < artefact.manifest["work_seconds"] <= artefact.manifest["seconds"]
+    assert artefact.manifest["peak_memory_bytes"] > 50_000_000
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_within_seconds_and_leaves_a_root_to_go_on_from(tmp_path: Path) -> None:
+    process = run_line(tmp_path, PAUSE_AT="2")
+    wait_for(tmp_path / "paused", process)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    finish(process)
+    assert time.monotonic() - began < 10
+    assert "computed shards [2, 3, 4, 5]" in finish(run_line(tmp_path))
+
+
+def test_an_address_where_nobody_answers_is_named_with_the_remedy(tmp_path: Path, free_port: int) -> None:
+    text = finish(run_line(tmp_path, RAY_ADDRESS=f"127.0.0.1:{free_port}"))
+    assert f"RAY_ADDRESS 127.0.0.1:{free_port}: no Ray cluster answers there" in text
+    assert "unset RAY_ADDRESS to run embedded" in text
+    assert "Traceback" not in text
+
+
+def test_a_full_disk_is_named_with_the_remedy(tmp_path: Path) -> None:
+    words = r"^pages: no space left on the disk of .*; free some or choose another --root"
+    with pytest.raises(WorkError, match=words), words_for_people("pages", Location.of(tmp_path), tmp_path):
+        raise RuntimeError("task failed") from OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_unforeseen_error_is_one_line_and_its_traceback_a_file(tmp_path: Path) -> None:
+    with pytest.raises(WorkError) as caught, words_for_people("base", Location.of(tmp_path), tmp_path / "logs"):
+        raise ValueError("first\nlast words")
+    assert str(caught.value) == f"base: ValueError: last words; traceback in {tmp_path}/logs/base.traceback.log"
+    assert "Traceback" in (tmp_path / "logs" / "base.traceback.log").read_text()
+
+
+def test_a_request_error_inside_a_worker_reaches_the_reader_unchanged(tmp_path: Path) -> None:
+    request = RequestError("the file is empty")
+    with pytest.raises(RequestError, match=r"^the file is empty$"), words_for_people("p", Location.of(tmp_path), tmp_path):
+        raise RuntimeError("worker died") from request
+
+
+def test_causes_ends_on_circular_chains() -> None:
+    first, second = ValueError("1"), ValueError("2")
+    first.__cause__, second.__cause__ = second, first
+    assert set(map(str, causes(first))) == {"1", "2"}
+
+
+def test_progress_adds_up_over_workers_and_absolute_reports_win(capsys: pytest.CaptureFixture[str]) -> None:
+    console = RunConsole()
+    console.begin("pages")
+    for event in ({"advance": 3}, {"advance": 4, "total": 10, "unit": "pages"}, {"metrics": {"loss": 1}}):
+        console.event({"time": 0.0, **event})
+    assert (console.done, console.total, console.unit) == (7, 10, "pages")
+    console.event({"time": 0.0, "done": 9})
+    console.end("pages", 65.4, 0.25, 3 << 30)
+    assert capsys.readouterr().out.split() == [
+        *("✓", "pages", "1", "min", "05", "s", "25%", "start-up", "3.0", "GiB", "9", "pages")
+    ]

@@ -1,0 +1,94 @@
+"""kill -9 at any moment: the next run finishes, commits nothing twice and gives the bytes of an undisturbed run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Line, digests, kill_once, wait_until, worker_of
+
+pytestmark = pytest.mark.slow
+
+DETERMINISTIC = ["pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
+
+
+def under_way(root: Path, stage: str, sign: str = "*") -> bool:
+    """Whether an attempt at the stage holds a file of this name and is not committed."""
+    found = list((root / stage).glob(f"*/{sign}"))
+    return bool(found) and not list((root / stage).glob("*/artefact.json"))
+
+
+def test_a_driver_killed_in_stage_after_stage_ends_with_the_bytes_of_an_undisturbed_run(
+    line: Line, undisturbed: Path, crawled: Path
+) -> None:
+    committed: dict[str, float] = {}
+    for stage, sign in (
+        ("pages", "_work/shards/*"),
+        ("corpus", "*"),
+        ("base", "_work/**/step-*/*.metadata"),
+        ("assistant", "_work/**/step-*/*.metadata"),
+    ):
+        kill_once(line.start(crawled, "assistant"), lambda: under_way(crawled, stage, sign))  # noqa: B023
+        for manifest in crawled.glob("*/*/artefact.json"):
+            name = manifest.parent.parent.name
+            assert committed.setdefault(name, manifest.stat().st_mtime) == manifest.stat().st_mtime
+        assert stage not in committed
+    line.run(crawled, "assistant")
+    assert digests(crawled, DETERMINISTIC) == digests(undisturbed, DETERMINISTIC)
+
+
+def test_no_process_outlives_a_killed_driver_for_long(line: Line, crawled: Path) -> None:
+    process = line.start(crawled, "pages")
+    wait_until(process, lambda: under_way(crawled, "pages"))
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
+@pytest.mark.parametrize(("stage", "worker"), [("pages", "MapWorker"), ("base", "RayTrainWorker")])
+def test_a_killed_worker_is_replaced_within_the_run(
+    line: Line, undisturbed: Path, crawled: Path, stage: str, worker: str
+) -> None:
+    process = line.start(crawled, stage)
+    sign = "_work/**/step-*/*.metadata" if stage == "base" else "*"
+    wait_until(process, lambda: under_way(crawled, stage, sign) and worker_of(process, worker) is not None)
+    victim = worker_of(process, worker)
+    assert victim is not None
+    victim.kill()
+    text, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    assert digests(crawled, [stage]) == digests(undisturbed, [stage])
+
+
+def test_two_runs_on_one_root_the_second_says_who_holds_it_and_nothing_is_corrupted(
+    line: Line, undisturbed: Path, crawled: Path
+) -> None:
+    first = line.start(crawled, "corpus")
+    wait_until(first, lambda: under_way(crawled, "pages"))
+    second = line.start(crawled, "corpus")
+    text, _ = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"held by another run (pid {first.pid} on" in text
+    assert "Traceback" not in text
+    first.communicate(timeout=200)
+    assert first.returncode == 0
+    assert digests(crawled, ["pages", "corpus"]) == digests(undisturbed, ["pages", "corpus"])
+
+
+def test_ctrl_c_ends_a_training_run_cleanly_within_seconds(line: Line, crawled: Path) -> None:
+    process = line.start(crawled, "base")
+    wait_until(process, lambda: under_way(crawled, "base", "_work/**/step-*/*.metadata"))
+    process.send_signal(signal.SIGINT)
+    try:
+        text, _ = process.communicate(timeout=15)
+    except subprocess.TimeoutExpired:
+        pytest.fail("still running 15 seconds after Ctrl-C")
+    assert process.returncode == 130
+    assert "stopped; finished stages stay" in text
+    assert "Traceback" not in text

@@ -1,0 +1,117 @@
+"""The command line: every request that cannot be done is one line that names the thing and the remedy."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pageloom import MODEL, STAGES
+
+
+def pageloom(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pageloom", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "200"} | environment,
+        timeout=120,
+        check=False,
+    )
+
+
+def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
+    done = pageloom(*arguments, cwd=cwd, **environment)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--set", "pretrain.stepz=3"], "pretrain.stepz: unknown key; did you mean pretrain.steps?"),
+        (["run", "--set", "pretrain.steps=many"], "pretrain.steps: input should be a valid integer"),
+        (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
+        (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
+        (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, pages, dedup"),
+        (["run", "--root", "ftp://x/y"], "ftp://x/y: cannot open this location"),
+        (["run", "--nonsense"], "No such option: --nonsense"),
+        (["trace", "http://x/"], "nothing crawled yet"),
+        (["report"], "no finished stage to report on yet; `pageloom run` makes some"),
+        (["serve"], "no release of this recipe yet; `pageloom run` makes it"),
+    ],
+)
+def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    assert words in refusal(*arguments, cwd=tmp_path)
+
+
+def test_a_taken_port_is_named_before_any_work(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = refusal("run", "--set", f"serve.port={port}", cwd=tmp_path)
+    assert str(port) in message
+    assert "--set serve.port=" in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unreachable_cluster_is_named_before_any_work(tmp_path: Path, free_port: int) -> None:
+    message = refusal("run", "--no-serve", cwd=tmp_path, RAY_ADDRESS=f"127.0.0.1:{free_port}")
+    assert f"RAY_ADDRESS 127.0.0.1:{free_port}: no Ray cluster answers there" in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_plan_lists_every_stage_in_order_without_starting_anything(tmp_path: Path) -> None:
+    done = pageloom("plan", "--json", cwd=tmp_path)
+    rows = json.loads(done.stdout)["stages"]
+    assert [row["stage"] for row in rows] == [stage.name for stage in STAGES]
+    assert {row["state"] for row in rows} == {"todo"}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> None:
+    engines = ("torch", "vllm", "transformers", "trafilatura", "wandb")
+    code = f"import sys, pageloom; print([name for name in {engines} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_shipped_recipe_is_valid_and_prints_as_a_recipe_that_loads(tmp_path: Path) -> None:
+    for arguments in (["recipe", "default"], ["recipe", "default", "--full"]):
+        file = tmp_path / "mine.yaml"
+        file.write_text(pageloom(*arguments, cwd=tmp_path).stdout)
+        done = pageloom("recipe", "check", str(file), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_schema_names_every_section_and_forbids_others(tmp_path: Path) -> None:
+    schema = json.loads(pageloom("recipe", "schema", cwd=tmp_path).stdout)
+    assert schema["additionalProperties"] is False
+    assert {stage.section for stage in STAGES} <= set(schema["properties"])
+
+
+def test_every_setting_of_every_section_says_what_it_is() -> None:
+    silent = [
+        f"{section}.{name}"
+        for section, field in MODEL.model_fields.items()
+        if hasattr(field.annotation, "model_fields")
+        for name, setting in field.annotation.model_fields.items()  # type: ignore[union-attr]
+        if not setting.description
+    ]
+    assert silent == []
+
+
+def test_stages_need_only_what_comes_before_them() -> None:
+    seen: set[str] = set()
+    for stage in STAGES:
+        assert set(stage.needs) <= seen, stage.name
+        seen.add(stage.name)
