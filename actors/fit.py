@@ -28,9 +28,9 @@ def fit(ctx: Context, make_task: Callable[[ExitStack], Task], settings: Training
         raise RequestError(
             f"batch {settings.batch} is not divisible by cluster.train_workers {cluster.train_workers}; change one of them"
         )
+    job = Job(make_task, settings, ctx.track, tokenizer, ctx.output, cluster.checkpoint_seconds)
     trainer = TorchTrainer(
-        run_rank,
-        train_loop_config=Job(make_task, settings, ctx.track, tokenizer, ctx.output, cluster.checkpoint_seconds),
+        lambda: run_rank(job),  # type: ignore[arg-type]  # Ray hands the result back as `return_value`
         scaling_config=ray.train.ScalingConfig(
             num_workers=cluster.train_workers,
             use_gpu=cluster.gpus_per_worker > 0,

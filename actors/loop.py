@@ -106,7 +106,8 @@ def run_rank(job: Job) -> Outcome:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // context.get_local_world_size()))
     with ExitStack() as files:
         task = job.make_task(files)
-        model = task.model().to(device)
+        model: PreTrainedModel = task.model()
+        model.to(device)  # type: ignore[arg-type]  # transformers wraps the method of torch
         parameters = model.num_parameters()
         shard(model, data_mesh(device), settings.precision)
         optimiser = make_optimiser(model, settings.optimiser)
