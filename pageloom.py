@@ -13,13 +13,10 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from actors.stages import STAGES as ACTORS
-from pipeline.stages import STAGES as PIPELINE
 from rich.console import Console
 from rich.table import Table
-from serving.engine import ServeSettings
-from serving.stages import STAGES as SERVING
 
+from actors.stages import STAGES as ACTORS
 from cluster.console import RunConsole, human_seconds
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
@@ -28,6 +25,9 @@ from cluster.run import logs_directory, run_plan
 from cluster.session import Session
 from cluster.stage import Planned, make_plan
 from cluster.store import Artefact, Store
+from pipeline.stages import STAGES as PIPELINE
+from serving.engine import ServeSettings
+from serving.stages import STAGES as SERVING
 
 STAGES = (*PIPELINE, *ACTORS, *SERVING)
 MODEL = recipe_model(STAGES, serve=ServeSettings)

@@ -119,6 +119,6 @@ def worker_of(process: subprocess.Popen[str], name: str) -> psutil.Process | Non
     return None
 
 
-def digests(root: Path, stages: list[str]) -> dict[str, list[str]]:
+def digests(root: Path | str, stages: list[str]) -> dict[str, list[str]]:
     """For each stage the digests of all its artefacts: one each, if nothing was committed twice."""
     return {stage: [artefact.digest for artefact in Store(root).artefacts(stage)] for stage in stages}
