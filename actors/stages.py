@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from cluster.stage import Stage
+from actors.settings import PretrainSettings
+from cluster.stage import Context, Stage
 
-STAGES: tuple[Stage, ...] = ()
+
+def base(ctx: Context) -> None:
+    from actors.pretrain import pretrain
+
+    pretrain(ctx)
+
+
+STAGES: tuple[Stage, ...] = (Stage("base", "pretrain", PretrainSettings, "1", base, needs=("tokenizer", "tokens")),)
