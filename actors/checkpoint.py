@@ -20,17 +20,17 @@ from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_di
 PROGRESS = "progress.json"
 
 
-def save(model: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int, **progress: Any) -> None:
-    """Save weights, optimiser state and `progress` (JSON values), as reached before `step`. Every rank must call it."""
+def save(model: torch.nn.Module, optimiser: torch.optim.Optimizer, progress: Mapping[str, Any]) -> None:
+    """Save weights, optimiser state and `progress` (JSON values; `step` names the checkpoint). Every rank must call it."""
     with tempfile.TemporaryDirectory(prefix="pageloom-") as directory:
         weights, moments = get_state_dict(model, optimiser)
         dcp.save({"model": weights, "optimiser": moments}, checkpoint_id=directory)
         if ray.train.get_context().get_world_rank() == 0:
-            Path(directory, PROGRESS).write_text(json.dumps({"step": step, **progress}))
+            Path(directory, PROGRESS).write_text(json.dumps(progress))
         ray.train.report(
-            {"step": step},
+            {"step": progress["step"]},
             checkpoint=ray.train.Checkpoint.from_directory(directory),
-            checkpoint_dir_name=f"step-{step:08d}",
+            checkpoint_dir_name=f"step-{progress['step']:08d}",
         )
 
 

@@ -49,3 +49,28 @@ class OptimiserSettings(BaseModel):
     )
     decay: float = Field(0.2, gt=0, le=1, description="wsd: share of all steps in which the rate falls (Haegele et al. 2024)")
     final: float = Field(0.0, ge=0, le=1, description="rate at the last step, as a share of the peak")
+
+
+class TrainingSettings(BaseModel):
+    """What every training job has: how long, how much at a time, how checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    steps: int = Field(1000, ge=1, description="optimiser steps")
+    batch: int = Field(64, ge=1, description="sequences (or pairs) a step, over all ranks")
+    micro_batch: int = Field(8, ge=1, description="sequences (or pairs) a rank holds at a time: memory, not the result")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the arithmetic; weights and moments stay fp32")
+    seed: int = Field(0, ge=0, description="of the initial weights and of the order of the data")
+    evaluations: int = Field(8, ge=1, description="times that held-out loss is measured, evenly spread, the last at the end")
+    heldout: int = Field(64, ge=1, description="held-out sequences (or pairs) a measurement looks at")
+    optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
+
+    def evaluates(self, step: int) -> bool:
+        """Whether held-out loss is measured after `step` (from 0)."""
+        return (step + 1) * self.evaluations // self.steps > step * self.evaluations // self.steps
+
+
+class PretrainSettings(TrainingSettings):
+    """Pretraining from random weights on packed sequences."""
+
+    model: ModelSettings = Field(default_factory=ModelSettings)

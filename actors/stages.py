@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from actors.evaluation.settings import EvaluationSettings
 from actors.rlhf.settings import RlhfSettings
+from actors.settings import PretrainSettings
 from cluster.stage import Context, Stage
 
 
+def base(ctx: Context) -> None:
+    from actors.pretrain import pretrain
+
+    pretrain(ctx)
+
+
 def aligned(ctx: Context) -> None:
-    """Reinforcement learning from the judge's reward, starting at the assistant."""
     from actors.rlhf.align import align
 
     align(ctx)
 
 
 def evaluation(ctx: Context) -> None:
-    """Held-out likelihood against baselines, reward before and after RLHF, answers side by side."""
     from actors.evaluation.evaluate import evaluate
 
     evaluate(ctx)
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage("base", "pretrain", PretrainSettings, "1", base, needs=("tokenizer", "tokens")),
     Stage("aligned", "rlhf", RlhfSettings, "1", aligned, needs=("assistant", "judge"), deterministic=False),
     Stage(
         "evaluation",

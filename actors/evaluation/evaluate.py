@@ -15,7 +15,6 @@ from actors.evaluation.settings import EvaluationSettings
 from cluster.report import Samples, Table
 from cluster.stage import Context
 
-RESTARTS = 3  # of an actor that dies; what it was measuring is measured again
 MODELS = ("base", "assistant", "aligned")
 
 
@@ -44,17 +43,17 @@ def evaluate(ctx: Context) -> None:
 
 
 def measure(ctx: Context) -> Measured:
-    """Everything, by as many actors at a time as training has ranks."""
+    """Everything, by as many actors at a time as training has ranks; what an actor that dies was at is measured again."""
     place = {name: artefact.location for name, artefact in ctx.inputs.items()}
-    jobs = [
+    jobs: list[tuple[Any, ...]] = [
         ("answers", place["assistant"], place["judge"]),
         ("answers", place["aligned"], place["judge"]),
         *(("likelihood", place[name]) for name in MODELS),
         ("baselines", place["base"]),
         ("continuations", place["base"]),
     ]
-    evaluator = ray.remote(Evaluator).options(
-        num_cpus=1, num_gpus=ctx.cluster.gpus_per_worker, max_restarts=RESTARTS, max_task_retries=-1
+    evaluator: Any = ray.remote(Evaluator).options(
+        num_cpus=1, num_gpus=ctx.cluster.gpus_per_worker, max_restarts=ctx.cluster.max_failures, max_task_retries=-1
     )
     arguments = (ctx.inputs["corpus"], place["assistant"], ctx.settings, ctx.track)
     actors = [evaluator.remote(*arguments) for _ in range(min(ctx.cluster.train_workers, len(jobs)))]

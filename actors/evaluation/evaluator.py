@@ -84,8 +84,8 @@ class Evaluator:
                 ("token", token_streams, len(tokenizer), end),
             ):
                 scored = int(np.count_nonzero(streams[1] != separator))
-                for order, model_nats in (("unigram", unigram_nats), ("bigram", bigram_nats)):
-                    nats = model_nats(*streams, symbols, separator)
+                for order, nats_of in (("unigram", unigram_nats), ("bigram", bigram_nats)):
+                    nats = nats_of(streams[0], streams[1], symbols, separator)
                     found[f"{unit} {order}"] = Likelihood(nats, size(heldout), scored)
         return found
 
@@ -120,7 +120,9 @@ class Evaluator:
 
     def _load(self, place: Location) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         with place.as_local() as directory:
-            return load_model(directory).to(self.device).eval(), load_tokenizer(directory)
+            model, tokenizer = load_model(directory).eval(), load_tokenizer(directory)
+        model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
+        return model, tokenizer
 
     def _prompts(self, tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], list[list[int]]]:
         """Held-out prompts, without those that are too long: as text, and as the assistant reads them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ def sample_answers(
 
     Prompts of like length are answered together, padded on the left. The same seed and prompts give the same answers.
     """
+    generate: Any = model.generate
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     answers: list[list[int]] = [[] for _ in prompts]
     torch.manual_seed(seed)
@@ -38,7 +40,7 @@ def sample_answers(
         for at, row in enumerate(rows):
             ids[at, width - len(prompts[row]) :] = torch.tensor(prompts[row])
         mask = torch.arange(width) >= torch.tensor([[width - len(prompts[row])] for row in rows])
-        generated = model.generate(
+        generated = generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.long().to(model.device),
             do_sample=True,

@@ -9,7 +9,7 @@ from cluster.store import Artefact
 
 
 def read_texts(corpus: Artefact, split: str, size: int) -> list[str]:
-    """Whole pages of a split ('train' or 'heldout') in file order, as many as hold `size` bytes of UTF-8, the last one included.
+    """Whole pages of a split ('train' or 'heldout') in file order, until they hold `size` bytes of UTF-8.
 
     Raises WorkError where there is none.
     """

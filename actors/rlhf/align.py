@@ -8,23 +8,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-import ray.train
-from ray.train.torch import TorchTrainer
 
 # TMP
+from actors.fit import on_ranks
+from actors.rlhf.coordinator import Coordinator
+from actors.rlhf.loop import Job, align_policy
+from actors.rlhf.reference import Reference
+from actors.rlhf.reward import Reward
+from actors.rlhf.rollout import Rollout
 from actors.rlhf.settings import RlhfSettings
 from cluster.errors import RequestError
 from cluster.report import Lines, Samples
 from cluster.stage import Context
-from cluster.store import Artefact
+from cluster.store import Artefact, Location
 
 
 def align(ctx: Context) -> None:
     """Train the assistant on the judge's rewards; the aligned model goes to `ctx.output`."""
-    check(ctx.settings, ctx.inputs["assistant"], ctx.inputs["judge"])
-    with started_actors(ctx) as (coordinator, rollout):
-        train_policy(ctx, coordinator, rollout)
-        told = ray.get_actor(coordinator)
+    settings, assistant, published = ctx.settings, ctx.inputs["assistant"].location, ctx.work / "weights"
+    check(settings, ctx.inputs["assistant"], ctx.inputs["judge"])
+    with started_actors(ctx, published) as (coordinator, rollout):
+        job = Job(settings, assistant, ctx.output, published, coordinator, rollout, ctx.cluster.checkpoint_seconds, ctx.track)
+        on_ranks(ctx, lambda: align_policy(job))
+        told: Any = ray.get_actor(coordinator)
         report(ctx, ray.get(told.state.remote()), ray.get(told.prompt_counts.remote()))
 
 
@@ -42,32 +48,28 @@ def check(settings: RlhfSettings, assistant: Artefact, judge: Artefact) -> None:
 
 
 @contextmanager
-def started_actors(ctx: Context) -> Iterator[tuple[str, str]]:
+def started_actors(ctx: Context, published: Location) -> Iterator[tuple[str, str]]:
     """Names of the coordinator and the rollout engine, with reference and reward behind them, all starting at the same time.
 
     An actor that dies is started again with what it needs to go on, and calls to it are repeated.
     """
-    from actors.rlhf.coordinator import Coordinator
-    from actors.rlhf.reference import Reference
-    from actors.rlhf.reward import Reward
-    from actors.rlhf.rollout import Rollout
-
     settings: RlhfSettings = ctx.settings
     assistant, judge = ctx.inputs["assistant"].location, ctx.inputs["judge"].location
-    run, started = uuid.uuid4().hex[:8], []
+    run = uuid.uuid4().hex[:8]
+    started: list[Any] = []
 
     def start(kind: type, *arguments: Any, cpus: float, gpus: float = 0) -> str:
         """Returns the actor's name, which stays when the actor is started again."""
         name = f"{kind.__name__.lower()}-{run}"
-        actor = ray.remote(kind).options(
-            name=name, num_cpus=cpus, num_gpus=gpus, max_restarts=settings.max_failures, max_task_retries=-1
+        actor: Any = ray.remote(kind).options(
+            name=name, num_cpus=cpus, num_gpus=gpus, max_restarts=ctx.cluster.max_failures, max_task_retries=-1
         )
         started.append(actor.remote(*arguments))
         return name
 
     gpus = ctx.cluster.gpus_per_worker
     try:
-        rollout = start(Rollout, assistant, ctx.work / "weights", settings, cpus=1, gpus=gpus)
+        rollout = start(Rollout, assistant, published, settings, cpus=1, gpus=gpus)
         reference = start(Reference, assistant, settings.temperature, cpus=0.5, gpus=gpus)
         reward = start(Reward, judge, cpus=0.5, gpus=gpus)
         saved = ctx.work / "coordinator.json"
@@ -76,35 +78,6 @@ def started_actors(ctx: Context) -> Iterator[tuple[str, str]]:
     finally:
         for actor in started:
             ray.kill(actor)
-
-
-def train_policy(ctx: Context, coordinator: str, rollout: str) -> None:
-    """Run the loop on `cluster.train_workers` ranks until its last step."""
-    settings, assistant, track = ctx.settings, ctx.inputs["assistant"].location, ctx.track
-    output, published = ctx.output, ctx.work / "weights"
-
-    def on_rank() -> None:
-        from actors.rlhf.loop import align_policy
-
-        align_policy(settings, assistant, output, published, coordinator, rollout, track)
-
-    gpus = ctx.cluster.gpus_per_worker
-    trainer = TorchTrainer(
-        on_rank,
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=ctx.cluster.train_workers,
-            use_gpu=gpus > 0,
-            resources_per_worker={"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1},
-        ),
-        run_config=ray.train.RunConfig(
-            name="policy",
-            storage_path=ctx.work.path,
-            storage_filesystem=ctx.work.filesystem,
-            failure_config=ray.train.FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
-        ),
-    )
-    trainer.fit()
 
 
 def report(ctx: Context, state: dict[str, Any], prompts: dict[str, int]) -> None:

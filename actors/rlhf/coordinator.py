@@ -43,10 +43,12 @@ class Coordinator:
     def __init__(
         self, assistant: Location, rollout: str, reference: str, reward: str, settings: RlhfSettings, saved: Location
     ) -> None:
-        self.rollout, self.reference, self.reward = map(ray.get_actor, (rollout, reference, reward))
+        self.rollout: Any = ray.get_actor(rollout)
+        self.reference: Any = ray.get_actor(reference)
+        self.reward: Any = ray.get_actor(reward)
         self.settings, self.saved = settings, saved
         with assistant.as_local() as directory:
-            self.tokenizer = load_tokenizer(directory)
+            self.tokenizer: Any = load_tokenizer(directory)
         texts = read_prompts(assistant, "train")
         self.prompts = list(encode_prompts(self.tokenizer, texts, settings.prompt_tokens).values())
         self.left_out = len(texts) - len(self.prompts)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 
 import ray
 import ray.train
 import torch
 
+from actors.loop import agreed
 from actors.rlhf.policy import Policy
 from actors.rlhf.rollouts import Batch
 from actors.rlhf.settings import RlhfSettings
@@ -17,27 +19,34 @@ from cluster.store import Location
 from cluster.tracking import Track
 
 
-def align_policy(
-    settings: RlhfSettings,
-    assistant: Location,
-    output: Location,
-    published: Location,
-    coordinator_name: str,
-    rollout_name: str,
-    track: Track,
-) -> None:
+@dataclass
+class Job:
+    """What a rank is told. Pickled to every rank. coordinator, rollout: names of the actors."""
+
+    settings: RlhfSettings
+    assistant: Location
+    output: Location
+    published: Location
+    coordinator: str
+    rollout: str
+    checkpoint_seconds: float
+    track: Track
+
+
+def align_policy(job: Job) -> None:
     """Learn from the judge's rewards to the last step, from wherever the newest checkpoint is. Runs on every rank.
 
-    Weights `step` have learnt from the batches before `step`.
+    Weights `step` are those that have learnt from the batches before `step`.
     """
+    settings, track = job.settings, job.track
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // ray.train.get_context().get_local_world_size()))
-    coordinator, rollout = ray.get_actor(coordinator_name), ray.get_actor(rollout_name)
-    policy = Policy(assistant, settings)
+    coordinator, rollout = ray.get_actor(job.coordinator), ray.get_actor(job.rollout)
+    policy = Policy(job.assistant, settings)
     start, coordinator_state = policy.restore()
     if policy.rank == 0:
         ray.get(coordinator.restore.remote(coordinator_state))
-    publisher = Publisher(published, rollout, ray.get(coordinator.probes.remote()), settings.sync_tolerance)
-
+    publisher = Publisher(job.published, rollout, ray.get(coordinator.probes.remote()), settings.sync_tolerance)
+    saved = time.time()
     for step in range(start, settings.steps):
         clock = Clock()
         sync_error = publisher.publish(policy, step)
@@ -46,16 +55,16 @@ def align_policy(
         clock.lap("wait")
         metrics = policy.train_step(step, batch)
         clock.lap("train")
-        metrics |= describe(batch, step) | {"sync_error": sync_error} | clock.seconds
         if policy.rank == 0:
+            metrics |= describe(batch, step) | {"sync_error": sync_error} | clock.seconds
             ray.get(coordinator.commit.remote(step, metrics))
             track(metrics, step + 1)
             track.progress(step + 1, settings.steps, "steps")
-        if (step + 1) % settings.checkpoint_steps == 0 and step + 1 < settings.steps:
-            policy.save(step + 1, ray.get(coordinator.state.remote()))
-        if policy.rank == 0:
             track.worked(clock.began, time.time())
-    policy.export(assistant, output)
+        if agreed(time.time() - saved > job.checkpoint_seconds, policy.device):
+            policy.save(step + 1, ray.get(coordinator.state.remote()))
+            saved = time.time()
+    policy.export(job.assistant, job.output)
 
 
 def describe(batch: Batch, step: int) -> dict[str, float]:

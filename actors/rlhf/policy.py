@@ -35,7 +35,8 @@ class Policy:
         self.device = ray.train.torch.get_device()
         self.settings = settings
         with assistant.as_local() as directory:
-            model = load_model(directory).to(self.device)
+            model = load_model(directory)
+        model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
         self.config = model.config
         # No dropout in this family, so the mode decides nothing; train() keeps what FSDP expects.
         self.model = shard(model.train(), data_mesh(self.device), settings.precision)
@@ -48,7 +49,7 @@ class Policy:
 
     def save(self, step: int, coordinator: Mapping[str, Any]) -> None:
         """Checkpoint weights, optimiser and coordinator as they are before `step`."""
-        checkpoint.save(self.model, self.optimiser, step, coordinator=coordinator)
+        checkpoint.save(self.model, self.optimiser, {"step": step, "coordinator": coordinator})
 
     def train_step(self, step: int, batch: Batch) -> dict[str, float]:
         """Learn from a batch once, in `minibatches` updates. Returns means over its answers' tokens."""

@@ -20,7 +20,8 @@ class Reference:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.temperature = temperature
         with model.as_local() as directory:
-            self.model = load_model(directory).to(self.device).eval()
+            self.model = load_model(directory).eval()
+        self.model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
 
     @torch.inference_mode()
     def logprobs(self, rollouts: Rollouts) -> np.ndarray:

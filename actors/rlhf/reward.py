@@ -19,7 +19,8 @@ class Reward:
     def __init__(self, judge: Location) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with judge.as_local() as directory:
-            self.model = load_model(directory, LlamaForSequenceClassification).to(self.device).eval()
+            self.model = load_model(directory, LlamaForSequenceClassification).eval()
+        self.model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
 
     @torch.inference_mode()
     def score(self, rollouts: Rollouts) -> np.ndarray:

@@ -106,7 +106,11 @@ class Rollout:
         ]
 
     def _complete(self, prompts: Sequence[Sequence[int]], sampling: Sequence[Any]) -> list[Any]:
-        return self.engine.generate([{"prompt_token_ids": list(ids)} for ids in prompts], list(sampling), use_tqdm=False)
+        from vllm import TokensPrompt
+
+        return self.engine.generate(
+            [TokensPrompt(prompt_token_ids=list(ids)) for ids in prompts], list(sampling), use_tqdm=False
+        )
 
 
 def repack_head(model: Any) -> None:

@@ -22,7 +22,8 @@ class RlhfSettings(BaseModel):
     temperature: float = Field(1.0, ge=0.1, le=2, description="of sampling, and of the probabilities that are learnt from")
     algorithm: Literal["grpo", "rloo"] = Field(
         "grpo",
-        description="advantage of an answer: distance to its group in standard deviations (Shao et al. 2024), or to the mean of the others (Ahmadian et al. 2024)",
+        description="advantage of an answer: its distance to the group's mean in standard deviations (Shao et al. 2024), "
+        "or to the mean of the others (Ahmadian et al. 2024)",
     )
     clip: float = Field(
         0.2, gt=0, lt=1, description="largest change of a token's probability ratio that is rewarded (Schulman et al. 2017)"
@@ -35,17 +36,18 @@ class RlhfSettings(BaseModel):
     )
     kl_coefficient: float = Field(0.05, ge=0, le=10, description="weight of that distance (InstructGPT: 0.02; TRL's PPO: 0.05)")
     unended_penalty: float = Field(
-        1.0, ge=0, description="taken off the reward of an answer that does not end by itself (TRL's missing_eos_penalty: 1)"
+        1.0, ge=0, description="taken off the reward of an answer that does not end by itself (missing_eos_penalty in TRL)"
     )
     minibatches: int = Field(2, ge=1, description="optimiser steps a batch; from the second on the clip can bind")
     staleness: Literal[0, 1] = Field(
         1, description="1: the next answers are sampled while this batch is learnt from, one step off-policy; 0: never"
     )
     optimiser: OptimiserSettings = Field(
-        default_factory=lambda: OptimiserSettings(learning_rate=1e-6, warmup_steps=10, weight_decay=0.0, decay=1.0, final=0.1)
+        default_factory=lambda: OptimiserSettings(
+            learning_rate=1e-6, warmup_steps=10, weight_decay=0.0, schedule="cosine", final=0.1
+        )
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the policy's and the engine's computation; bf16 on GPUs")
-    checkpoint_steps: int = Field(20, ge=1, description="steps between checkpoints of policy and coordinator together")
     sync_tolerance: float = Field(
         5e-3,
         gt=0,
@@ -53,5 +55,4 @@ class RlhfSettings(BaseModel):
         "some 1e-6 in fp32, some 1e-2 in bf16",
     )
     engine_cache_mb: int = Field(256, ge=16, description="key-value cache of the rollout engine, MiB")
-    max_failures: int = Field(3, ge=0, description="times that a killed rank is started again from the last checkpoint")
     seed: int = Field(0, ge=0, description="of the order of prompts and of sampling")
