@@ -121,7 +121,7 @@ class Evaluator:
     def _load(self, place: Location) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         with place.as_local() as directory:
             model, tokenizer = load_model(directory).eval(), load_tokenizer(directory)
-        model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
+        model.to(self.device)
         return model, tokenizer
 
     def _prompts(self, tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], list[list[int]]]:

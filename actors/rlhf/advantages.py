@@ -15,7 +15,7 @@ Advantage = Callable[[Tensor], Tensor]
 def group_relative(rewards: Tensor) -> Tensor:
     """GRPO: the distance to the group's mean in its standard deviations (Shao et al. 2024, DeepSeekMath).
 
-    1e-4 keeps a group of equal rewards at zero.
+    1e-4 keeps a group of equal rewards near zero (TRL's value).
     """
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return centred / (rewards.std(dim=1, correction=0, keepdim=True) + 1e-4)

@@ -21,7 +21,7 @@ class Reference:
         self.temperature = temperature
         with model.as_local() as directory:
             self.model = load_model(directory).eval()
-        self.model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
+        self.model.to(self.device)
 
     @torch.inference_mode()
     def logprobs(self, rollouts: Rollouts) -> np.ndarray:

@@ -20,7 +20,7 @@ class Reward:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with judge.as_local() as directory:
             self.model = load_model(directory, LlamaForSequenceClassification).eval()
-        self.model.to(self.device)  # type: ignore[arg-type]  # transformers wraps the method of torch
+        self.model.to(self.device)
 
     @torch.inference_mode()
     def score(self, rollouts: Rollouts) -> np.ndarray:
