@@ -184,8 +184,8 @@ def overview_row(manifest: Mapping[str, Any], longest: float) -> str:
 <td class="time"><div class="track" aria-hidden="true"><i class="work" style="width:{100 * work / longest:.2f}%"></i>
 <i class="idle" style="width:{100 * (seconds - work) / longest:.2f}%"></i></div></td>
 <td class="number">{human_seconds(seconds)}</td><td class="number">{share(seconds - work, seconds)}</td>
-<td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td><td class="number soft">{moment(manifest["committed"])}</td>
-<td class="key soft">{text(manifest["key"])}</td></tr>"""
+<td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td>
+<td class="number soft">{moment(manifest["committed"])}</td><td class="key soft">{text(manifest["key"])}</td></tr>"""
 
 
 def share(part: float, whole: float) -> str:
