@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.settings import PretrainSettings
+from actors.settings import PretrainSettings, RewardSettings, SftSettings
 from cluster.stage import Context, Stage
 
 
@@ -12,4 +12,24 @@ def base(ctx: Context) -> None:
     pretrain(ctx)
 
 
-STAGES: tuple[Stage, ...] = (Stage("base", "pretrain", PretrainSettings, "1", base, needs=("tokenizer", "tokens")),)
+def assistant(ctx: Context) -> None:
+    from actors.sft import finetune
+
+    finetune(ctx)
+
+
+def judge(ctx: Context) -> None:
+    from actors.judge import train_judge
+
+    train_judge(ctx)
+
+
+def named_files(settings: SftSettings | RewardSettings) -> list[str]:
+    return settings.files
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("base", "pretrain", PretrainSettings, "1", base, needs=("tokenizer", "tokens")),
+    Stage("assistant", "sft", SftSettings, "1", assistant, needs=("base", "corpus"), external=named_files),
+    Stage("judge", "reward", RewardSettings, "1", judge, needs=("assistant",), external=named_files),
+)
