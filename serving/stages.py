@@ -1,0 +1,38 @@
+"""The stage of this folder: a release. Serving it is no stage, for it makes no artefact."""
+
+from __future__ import annotations
+
+from cluster.stage import Context, Stage
+from serving.release import ReleaseSettings
+
+
+def release(ctx: Context) -> None:
+    from serving.release import publish
+
+    publish(ctx)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="release",
+        section="release",
+        settings=ReleaseSettings,
+        version="1",
+        run=release,
+        # every ancestor, so that the release can name each by key and digest.
+        needs=(
+            "crawl",
+            "pages",
+            "dedup",
+            "corpus",
+            "tokenizer",
+            "tokens",
+            "base",
+            "assistant",
+            "judge",
+            "aligned",
+            "evaluation",
+        ),
+        deterministic=False,  # it carries its date
+    ),
+)
