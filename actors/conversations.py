@@ -218,7 +218,7 @@ def read_conversation(record: Any, source: str) -> Conversation | None:
     roles = [turn["role"] for turn in turns]
     if not all(isinstance(turn["content"], str) for turn in turns) or set(roles) - {"system", "user", "assistant"}:
         return None
-    return Conversation(turns, source) if "user" in roles and roles[-1] == "assistant" else None  # type: ignore[arg-type]
+    return Conversation(turns, source) if "user" in roles and roles[-1] == "assistant" else None
 
 
 # The table that the assistant artefact keeps

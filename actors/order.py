@@ -26,3 +26,8 @@ def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
 def held_out(prompt: str, share: float) -> bool:
     """Whether a prompt belongs to the held-out split. By its hash: the same in every stage and every run."""
     return xxhash.xxh3_64_intdigest(prompt.encode()) < share * 2**64
+
+
+def even(count: int, world: int) -> int:
+    """The largest number of examples up to `count` that ranks can share evenly; at least one each."""
+    return max(world, count // world * world)

@@ -8,6 +8,8 @@ import numpy as np
 
 IGNORED = -100  # label of a token that is not learned: torch's cross_entropy ignores it
 
+WINDOW = 64  # of the newest sequences that are still open: first fit stays linear in the conversations
+
 
 def pack(conversations: Sequence[tuple[Sequence[int], Sequence[bool]]], length: int, padding: int) -> dict[str, np.ndarray]:
     """Pack (ids, said) conversations of at most `length` tokens, first fit, in the order given.
@@ -18,17 +20,15 @@ def pack(conversations: Sequence[tuple[Sequence[int], Sequence[bool]]], length: 
     """
     sequences: list[list[int]] = []  # numbers of the conversations in each
     room: list[int] = []
-    open_from = 0  # sequences before it are as good as full
     for number, (ids, _) in enumerate(conversations):
-        place = next((each for each in range(open_from, len(room)) if room[each] >= len(ids)), None)
+        recent = range(max(0, len(room) - WINDOW), len(room))
+        place = next((each for each in recent if room[each] >= len(ids)), None)
         if place is None:
             place = len(room)
             sequences.append([])
             room.append(length)
         sequences[place].append(number)
         room[place] -= len(ids)
-        while open_from < len(room) and (room[open_from] < 8 or len(room) - open_from > 64):
-            open_from += 1
 
     shape = (len(sequences), length)
     packed = {
@@ -39,10 +39,10 @@ def pack(conversations: Sequence[tuple[Sequence[int], Sequence[bool]]], length: 
     for row, numbers in enumerate(sequences):
         start = 0
         for number in numbers:
-            ids, said = np.asarray(conversations[number][0]), np.asarray(conversations[number][1], bool)
-            end = start + len(ids)
-            packed["ids"][row, start:end] = ids
-            packed["positions"][row, start:end] = np.arange(len(ids))
-            packed["labels"][row, start : end - 1] = np.where(said[1:], ids[1:], IGNORED)
+            tokens, said = (np.asarray(part) for part in conversations[number])
+            end = start + len(tokens)
+            packed["ids"][row, start:end] = tokens
+            packed["positions"][row, start:end] = np.arange(len(tokens))
+            packed["labels"][row, start : end - 1] = np.where(said[1:], tokens[1:], IGNORED)
             start = end
     return packed

@@ -81,7 +81,8 @@ class SftSettings(TrainingSettings):
 
     files: list[str] = Field(
         default_factory=list,
-        description="JSONL files (paths, globs, URIs) of {messages} or {prompt, response}; none: synthetic pairs from the corpus",
+        description="JSONL files (paths, globs, URIs) of {messages} or {prompt, response}; "
+        "none: synthetic pairs from the corpus",
     )
     length: int = Field(512, ge=32, description="tokens of a packed sequence; longer conversations are left out and counted")
     pairs: int = Field(20_000, ge=10, description="synthetic pairs at most, an even sample of all pages")

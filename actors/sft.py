@@ -17,7 +17,7 @@ from actors.conversations import TABLE, from_files, read_table, synthetic, to_ta
 from actors.fit import fit
 from actors.loop import Batch, split, total
 from actors.model import load_model, load_tokenizer
-from actors.order import examples_of
+from actors.order import even, examples_of
 from actors.pack import IGNORED, pack
 from actors.pretrain import figures, loss_curve
 from actors.settings import SftSettings
@@ -103,8 +103,7 @@ class Finetuning:
         return F.cross_entropy(logits.flatten(0, 1).float(), batch["labels"].flatten(), ignore_index=IGNORED, reduction="sum")
 
     def evaluate(self, model: PreTrainedModel, rank: int, world: int) -> dict[str, float]:
-        """Ranks look at the same number of sequences each; where that does not come out even, at some twice."""
-        count = -(-min(self.settings.heldout, len(self.held_out["ids"])) // world) * world
+        count = even(min(self.settings.heldout, len(self.held_out["ids"])), world)
         rows = examples_of(0, count, rank, world, len(self.held_out["ids"]), self.settings.seed)
         batch = {name: torch.from_numpy(array[rows]).to(model.device) for name, array in self.held_out.items()}
         nats = sum(float(self.loss(model, part)) for part in split(batch, self.settings.micro_batch))
