@@ -1,0 +1,97 @@
+"""The corpus stage: the pages that are left, without personal data, part of them held out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cluster.errors import WorkError
+from cluster.report import Bars, Table
+from cluster.stage import Context
+from cluster.store import Location
+from pipeline.dedup.decide import DECISIONS
+from pipeline.shards import run_shards
+
+
+def run_corpus(ctx: Context) -> None:
+    """Join pages and decisions shard by shard in a pool of actors; the split is by content, so it does not move."""
+    from pipeline.corpus_worker import SPLITS, CorpusWorker
+
+    places = ctx.inputs["pages"].paths(".parquet")
+    decisions = ctx.inputs["dedup"].location / DECISIONS
+    kept = surviving(places, decisions)
+    if kept.num_rows < 2:
+        raise WorkError(
+            f"{kept.num_rows} pages are left after filters and deduplication, training and held-out text need two at least; "
+            "give more pages or loosen pages.* (the report of `pages` tells what was rejected)"
+        )
+    heldout = choose_heldout(kept, ctx.settings.heldout_share, ctx.settings.heldout_least)
+    units = [
+        {
+            "shard": part * len(SPLITS) + side,
+            "part": part,
+            "split": split,
+            "uri": str(place),
+            "heldout": [doc_id for doc_id in heldout if doc_id >> 32 == part],
+            "total": kept.num_rows,
+        }
+        for part, place in enumerate(places)
+        for side, split in enumerate(SPLITS)
+    ]
+    records = run_shards(ctx, units, CorpusWorker, ctx.settings, decisions, ctx.output, ctx.track)
+    lines = [record["counts"] for record in records.values()]
+    documents, size, characters, spans = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for line in lines:
+        documents[line["split"]] += line["documents"]
+        size[line["split"]] += line["bytes"]
+        characters[line["split"]] += line["characters"]
+        spans.update(line["spans"])
+    if documents.total() != kept.num_rows:
+        raise WorkError(f"corpus: {kept.num_rows} pages went in and {documents.total()} documents came out; please report it")
+    ctx.count(
+        documents=documents.total(),
+        train_documents=documents["train"],
+        heldout_documents=documents["heldout"],
+        train_bytes=size["train"],
+        heldout_bytes=size["heldout"],
+        redacted=dict(spans.most_common()),
+    )
+    ctx.tell(
+        Table(
+            title="Corpus",
+            columns=["split", "documents", "characters", "bytes"],
+            rows=[[split, documents[split], characters[split], size[split]] for split in SPLITS],
+        ),
+        Bars(
+            title="Personal data replaced",
+            labels=list(ctx.settings.redact),
+            values=[float(spans[kind]) for kind in ctx.settings.redact],
+            unit="spans",
+        ),
+    )
+
+
+def surviving(places: list[Location], decisions: Location) -> pa.Table:
+    """doc_id and content_hash of the pages that are neither rejected nor duplicates. Memory: 60 bytes a page."""
+    from pipeline.dedup.worker import kept_pages
+
+    chosen = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
+    ids = chosen.filter(chosen["kept"])["doc_id"]
+    pages = pa.concat_tables(kept_pages(place, ["doc_id", "content_hash"]) for place in places)
+    return pages.filter(pc.is_in(pages["doc_id"], ids))
+
+
+def choose_heldout(pages: pa.Table, share: float, least: int) -> list[int]:
+    """doc_ids with the smallest content hashes: those below `share` of the range, `least` at least, never all.
+
+    The hash is of the content alone, so a page stays on its side whatever else is crawled.
+    """
+    hashes = np.array([int(each[:16], 16) for each in pages["content_hash"].to_pylist()], dtype=np.uint64)
+    below = int((hashes < np.uint64(int(share * 2**64))).sum())
+    number = min(max(below, least), len(hashes) - 1)
+    order = np.argsort(hashes, kind="stable")[:number]
+    return sorted(pages["doc_id"].to_numpy()[order].tolist())

@@ -1,0 +1,64 @@
+"""Numbered units of work through a pool of Ray Data actors, each unit ending in one committed shard."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from cluster.errors import WorkError
+from cluster.stage import Context
+from cluster.store import shard_records
+from cluster.tracking import Track
+
+
+class ShardWorker(Protocol):
+    """What an actor of the pool can do: turn one unit into a committed shard (`cluster.store.write_shard`)."""
+
+    def __call__(self, unit: dict[str, Any]) -> None: ...
+
+
+class Timed:
+    """The actor: builds the worker once, runs a unit a row, says when it worked."""
+
+    def __init__(self, worker: type, arguments: Sequence[Any], track: Track) -> None:
+        started = time.time()
+        self.work: ShardWorker = worker(*arguments)
+        self.track = track
+        self.track.worked(started, time.time())
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        started = time.time()
+        unit = json.loads(row["unit"])
+        self.work(unit)
+        self.track.worked(started, time.time())
+        return {"shard": unit["shard"]}
+
+
+def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> dict[int, dict[str, Any]]:
+    """Give every unit that has no committed shard yet to a pool of `cluster.data_workers` actors.
+
+    units: JSON-able dicts with a distinct int `shard`. worker: built in each actor as `worker(*arguments)`.
+    Returns the shards' records (see `cluster.store.shard_records`), those of earlier attempts included.
+    A unit whose actor dies is given to another one; one that raises is tried once more before the stage fails.
+    Raises WorkError naming a shard that was not written.
+    """
+    todo = [unit for unit in units if unit["shard"] not in shard_records(ctx.output)]
+    if todo:
+        import ray.data
+
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.retried_map_errors, context.max_map_retries = True, 1
+        ray.data.from_items([{"unit": json.dumps(unit)} for unit in todo], override_num_blocks=len(todo)).map(
+            Timed,  # type: ignore[arg-type]
+            fn_constructor_args=(worker, arguments, ctx.track),
+            compute=ray.data.ActorPoolStrategy(size=min(ctx.cluster.data_workers, len(todo))),
+            num_cpus=1,
+        ).materialize()
+    records = shard_records(ctx.output)
+    for unit in units:
+        if unit["shard"] not in records:
+            raise WorkError(f"shard {unit['shard']} was not written; run again, finished shards stay")
+    return {unit["shard"]: records[unit["shard"]] for unit in units}

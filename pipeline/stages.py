@@ -1,0 +1,63 @@
+"""The stages from web pages to tokens."""
+
+from __future__ import annotations
+
+from cluster.stage import Context, Stage
+from pipeline.corpus_settings import CorpusSettings
+from pipeline.crawl_settings import CrawlSettings
+from pipeline.dedup.settings import DedupSettings
+from pipeline.page_settings import PagesSettings
+from pipeline.token_settings import TokensSettings
+from pipeline.tokenizer_settings import TokenizerSettings
+
+
+def crawl(ctx: Context) -> None:
+    """Web pages as WARC files, or the list of files the user gives."""
+    from pipeline.crawl import run_crawl
+
+    run_crawl(ctx)
+
+
+def pages(ctx: Context) -> None:
+    """A row a record: text, language, and kept or the reason why not."""
+    from pipeline.pages import run_pages
+
+    run_pages(ctx)
+
+
+def dedup(ctx: Context) -> None:
+    """For each kept page, the page that stands for it."""
+    from pipeline.dedup.decide import run_dedup
+
+    run_dedup(ctx)
+
+
+def corpus(ctx: Context) -> None:
+    """Documents without personal data, for training and held out."""
+    from pipeline.corpus import run_corpus
+
+    run_corpus(ctx)
+
+
+def tokenizer(ctx: Context) -> None:
+    """Byte-level BPE and the chat template."""
+    from pipeline.tokenizer import run_tokenizer
+
+    run_tokenizer(ctx)
+
+
+def tokens(ctx: Context) -> None:
+    """Packed sequences of token ids."""
+    from pipeline.tokens import run_tokens
+
+    run_tokens(ctx)
+
+
+STAGES = (
+    Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.input, deterministic=False),
+    Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",)),
+    Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
+    Stage("corpus", "corpus", CorpusSettings, "1", corpus, needs=("pages", "dedup")),
+    Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
+    Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),
+)
