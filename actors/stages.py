@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.evaluation.settings import EvaluationSettings
 from actors.rlhf.settings import RlhfSettings
-from actors.settings import PretrainSettings
+from actors.settings import PretrainSettings, RewardSettings, SftSettings
 from cluster.stage import Context, Stage
 
 
@@ -12,6 +12,22 @@ def base(ctx: Context) -> None:
     from actors.pretrain import pretrain
 
     pretrain(ctx)
+
+
+def assistant(ctx: Context) -> None:
+    from actors.sft import finetune
+
+    finetune(ctx)
+
+
+def judge(ctx: Context) -> None:
+    from actors.judge import train_judge
+
+    train_judge(ctx)
+
+
+def named_files(settings: SftSettings | RewardSettings) -> list[str]:
+    return settings.files
 
 
 def aligned(ctx: Context) -> None:
@@ -28,6 +44,8 @@ def evaluation(ctx: Context) -> None:
 
 STAGES: tuple[Stage, ...] = (
     Stage("base", "pretrain", PretrainSettings, "1", base, needs=("tokenizer", "tokens")),
+    Stage("assistant", "sft", SftSettings, "1", assistant, needs=("base", "corpus"), external=named_files),
+    Stage("judge", "reward", RewardSettings, "1", judge, needs=("assistant",), external=named_files),
     Stage("aligned", "rlhf", RlhfSettings, "1", aligned, needs=("assistant", "judge"), deterministic=False),
     Stage(
         "evaluation",
