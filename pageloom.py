@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.stages import STAGES as ACTORS
-from cluster.console import RunConsole, human_seconds
+from cluster.console import RunConsole, human_seconds, noise_to
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
 from cluster.recipe import Recipe, load_recipe, read_recipe, recipe_model
@@ -115,41 +115,38 @@ def run(
 
         check_port(serve)
     logs = logs_directory(store.root, chosen.name)
-    console = RunConsole(out)
-    with stopping(session) as stop:
+    with running(session, logs) as console:
         with lock_root(store.root, wait):
             plan = make_plan(chosen, STAGES, store, until)
             done = sum(planned.state == "done" for planned in plan)
             console.print(f"[bold]pageloom {chosen.name}[/bold] → {store.root}   {done} of {len(plan)} stages already done")
             artefacts = run_plan(plan, chosen, store, session, console, logs)
-            report_place = write_report(chosen, store, plan)
-        console.print(f"report  {report_place}   ({human_seconds(time.time() - began)} so far)")
+            place = write_report(chosen, store, plan)
+        console.print(f"report  {place}   ({human_seconds(time.time() - began)} so far)")
         if serving:
             serve_release(chosen, artefacts["release"], session, console, logs, began)
             wait_for_interrupt(console)
         else:
-            console.print("next    `pageloom run` serves it" if not until else "next    `pageloom run` takes it on from here")
-        stop.failed = False
-
-
-class Stop:
-    failed = True
+            console.print("next    `pageloom run` " + ("takes it on from here" if until else "serves it"))
 
 
 @contextmanager
-def stopping(session: Session) -> Iterator[Stop]:
-    """End the Ray session whatever happens; a second Ctrl-C meanwhile does not leave processes behind."""
-    stop = Stop()
+def running(session: Session, logs: Path) -> Iterator[RunConsole]:
+    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops."""
+    log = logs / "driver.log"
     try:
-        yield stop
-    except KeyboardInterrupt:
-        stop.failed = False
+        with noise_to(log) as terminal:
+            try:
+                yield RunConsole(terminal)
+            except (WorkError, RequestError):
+                session.keep_logs = True
+                raise
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
+                session.stop()
+    except WorkError:
+        err.print(f"pageloom: what the engines said: {log}, {session.temporary}", markup=False, soft_wrap=True)
         raise
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        session.stop(stop.failed)
-        if stop.failed and session.temporary:
-            err.print(f"pageloom: logs of Ray and its workers are in {session.temporary}")
 
 
 def serve_release(chosen: Recipe, release: Artefact, session: Session, console: RunConsole, logs: Path, began: float) -> None:
@@ -164,11 +161,9 @@ def serve_release(chosen: Recipe, release: Artefact, session: Session, console: 
         endpoint = start(release, chosen.name, settings, chosen.cluster, logs)
         answer = ask(endpoint, settings.question, settings)
     console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
-    out.print()
-    out.print(f"  you     {settings.question}", markup=False, soft_wrap=True)
-    out.print(f"  {endpoint.model}  {answer.text}", markup=False, soft_wrap=True)
-    out.print()
-    out.print(curl_line(endpoint, settings.question, settings), markup=False, soft_wrap=True)
+    console.print(f"\nyou  {settings.question}", markup=False)
+    console.print(f"{endpoint.model}  {answer.text}\n", markup=False)
+    console.print(curl_line(endpoint, settings.question, settings), markup=False)
     if session.dashboard_url:
         token = f"   (token in {session.token_file})" if session.token_file else ""
         console.print(f"dashboard  {session.dashboard_url}{token}")
@@ -293,11 +288,10 @@ def serve(recipe: RecipeArgument = None, input: InputOption = None, root: RootOp
     release = store.artefact(last.stage.name, last.key)
     if release is None:
         raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
-    console = RunConsole(out)
-    with stopping(session) as stop:
-        serve_release(chosen, release, session, console, logs_directory(store.root, chosen.name), began)
+    logs = logs_directory(store.root, chosen.name)
+    with running(session, logs) as console:
+        serve_release(chosen, release, session, console, logs, began)
         wait_for_interrupt(console)
-        stop.failed = False
 
 
 @app.command()

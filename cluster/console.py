@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,21 +35,45 @@ def human_count(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
+@contextmanager
+def noise_to(log: Path) -> Iterator[Console]:
+    """Send all that this process and the ones it starts print to `log`; yields the console that a person sees.
+
+    Works on the file descriptors, since engines print from C++ and from processes of their own.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with open(log, "ab", buffering=0) as file, open(os.dup(1), "w") as terminal:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield Console(file=terminal, highlight=False)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+            for descriptor in kept:
+                os.close(descriptor)
+
+
 class RunConsole:
     """Shows the running stage as a line with bar, rate and time left; finished stages stay above it.
 
     Where output is no terminal, only the finished lines are printed.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.live: Live | None = None
         self.stage, self.unit, self.note = "", "", ""
         self.began = self.done = self.first_time = 0.0
         self.total: float | None = None
 
-    def print(self, text: str) -> None:
-        self.console.print(text, soft_wrap=True)
+    def print(self, text: str, markup: bool = True) -> None:
+        self.console.print(text, soft_wrap=True, markup=markup)
 
     def reused(self, stage: str, key: str) -> None:
         self.console.print(f"[dim]  = {stage:<11} already there   {key}[/dim]")

@@ -30,6 +30,7 @@ class Session:
         self.settings = settings
         self.address = settings.address or os.environ.get("RAY_ADDRESS")
         self.temporary: Path | None = None
+        self.keep_logs = False  # after a failure: leave `temporary` for reading
         self.dashboard_url = ""
         self.token_file: Path | None = None  # the dashboard asks for what is in it
         self._mailbox: Any = None
@@ -89,15 +90,15 @@ class Session:
         self._mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         return self._mailbox
 
-    def stop(self, failed: bool = False) -> None:
-        """End what this session started. After a failure the engine logs stay (`temporary`)."""
+    def stop(self) -> None:
+        """End what this session started."""
         if not self.started:
             return
         import ray
 
         ray.shutdown()
         self._mailbox = None
-        if self.temporary is not None and not failed:
+        if self.temporary is not None and not self.keep_logs:
             shutil.rmtree(self.temporary, ignore_errors=True)
 
 

@@ -31,9 +31,9 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
     used with replacement. declared: the charset of the HTTP Content-Type. Memory: the body twice.
     """
     candidates: list[tuple[str, str]] = []
-    for mark, name in BOMS:
+    for mark, of_mark in BOMS:
         if body.startswith(mark):
-            candidates.append((name, "bom"))
+            candidates.append((of_mark, "bom"))
             body = body[len(mark) :]
             break
     if declared and (name := known(declared)):
@@ -41,18 +41,18 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
     if (found := META.search(body[:META_BYTES])) and (name := known(found[1].decode("ascii"))):
         # A meta tag that could be read byte by byte cannot be in UTF-16, whatever it says (HTML standard).
         candidates.append(("utf-8" if name.startswith("utf-16") else name, "meta"))
-    for name, source in candidates:
+    for charset, source in candidates:
         try:
-            return Decoded(body.decode(name), name, source, 0.0)
+            return Decoded(body.decode(charset), charset, source, 0.0)
         except (UnicodeDecodeError, LookupError):
             continue
     detected = known(detect_encoding(body) or "utf-8") or "utf-8"
     try:
         return Decoded(body.decode(detected), detected, "detected", 0.0)
     except (UnicodeDecodeError, LookupError):
-        name, source = candidates[0] if candidates else (detected, "detected")
-    text = body.decode(name, errors="replace")
-    return Decoded(text, name, f"{source}+replaced", text.count(REPLACEMENT) / max(1, len(text)))
+        charset, source = candidates[0] if candidates else (detected, "detected")
+    text = body.decode(charset, errors="replace")
+    return Decoded(text, charset, f"{source}+replaced", text.count(REPLACEMENT) / max(1, len(text)))
 
 
 def known(label: str) -> str | None:

@@ -112,12 +112,17 @@ def run_crawlers(ctx: Context, settings: CrawlSettings, hosts: dict[str, list[st
     from pipeline.crawler import CrawlWorker
 
     # The pydoc server answers on the driver's loopback only.
-    here: Any = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False) if beside_driver else "DEFAULT"
-    actor = ray.remote(num_cpus=0.5, max_restarts=3, max_task_retries=3, scheduling_strategy=here)(CrawlWorker)
+    here: Any = (
+        NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False) if beside_driver else "DEFAULT"
+    )
+    actor: Any = ray.remote(num_cpus=0.5, max_restarts=3, max_task_retries=3, scheduling_strategy=here)(CrawlWorker)
     names = sorted(hosts)
     number = min(ctx.cluster.data_workers, len(names))
     crawlers = [actor.remote(each, settings, ctx.output, ctx.work) for each in range(number)]
-    work = [crawler.crawl.remote({host: hosts[host] for host in names[each::number]}, ctx.track) for each, crawler in enumerate(crawlers)]
+    work = [
+        crawler.crawl.remote({host: hosts[host] for host in names[each::number]}, ctx.track)
+        for each, crawler in enumerate(crawlers)
+    ]
     try:
         ray.get(work)
     finally:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
 
 import aiohttp
 import pyarrow as pa
@@ -240,8 +239,8 @@ class Crawler:
 class CrawlWorker:
     """The actor. Synchronous, so that the crawler has an event loop of its own and may block on the store."""
 
-    def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
+    def __init__(self, number: int, settings: CrawlSettings, output: Location, work: Location) -> None:
+        self.arguments = (number, settings, output, work)
 
     def crawl(self, seeds: Mapping[str, list[str]], track: Track) -> None:
         started = time.time()

@@ -52,9 +52,10 @@ def extract(html: str, skip: Sequence[str], fallback_below: int, seconds: int) -
 def with_trafilatura(html: str, seconds: int) -> str:
     try:
         with time_guard(timeout=seconds, grace_period=seconds, interrupt_type=InterruptType.exception):
-            return trafilatura.extract(html, include_comments=False, favor_recall=True) or ""
+            text = trafilatura.extract(html, include_comments=False, favor_recall=True)
     except ExecutionTimeout as late:
         raise TooSlow from late
+    return text or ""
 
 
 def tidy(text: str) -> str:

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lxml import etree
+
 from pipeline.url import canonical_url, host_of
 
 LONGEST_URL = 2000  # characters; longer ones are nearly always a trap or a session
@@ -112,18 +114,15 @@ def page_links(html: str, url: str) -> tuple[str, ...]:
 
     Honours `<base href>`, `rel=nofollow` and `<meta name=robots content=nofollow>`.
     """
-    from resiliparse.parse.html import HTMLTree
-
-    tree = HTMLTree.parse(html)
-    for meta in tree.document.query_selector_all("meta[name=robots]"):
-        if "nofollow" in (meta.getattr("content") or "").lower():
-            return ()
-    base_tag = tree.document.query_selector("base[href]")
-    base = canonical_url(base_tag.getattr("href") or "", url) if base_tag else None
+    tree = etree.fromstring(html.encode("utf-8", "replace"), etree.HTMLParser(encoding="utf-8"))
+    if tree is None:  # no element at all
+        return ()
+    if any("nofollow" in (meta.get("content") or "").lower() for meta in tree.iterfind(".//meta[@name='robots']")):
+        return ()
+    base_tag = tree.find(".//base[@href]")
+    base = canonical_url(base_tag.get("href"), url) if base_tag is not None else None
     links: dict[str, None] = {}
-    for anchor in tree.document.query_selector_all("a[href]"):
-        if "nofollow" not in (anchor.getattr("rel") or "").lower() and (
-            link := canonical_url(anchor.getattr("href") or "", base or url)
-        ):
+    for anchor in tree.iterfind(".//a[@href]"):
+        if "nofollow" not in (anchor.get("rel") or "").lower() and (link := canonical_url(anchor.get("href"), base or url)):
             links[link] = None
     return tuple(links)

@@ -13,7 +13,7 @@ def canonical_url(link: str, base: str = "") -> str | None:
     Scheme and host in lower case, default port dropped, percent-encoding normalised (RFC 3986, section 6.2.2).
     """
     try:
-        url = URL(urljoin(base, link.strip())).with_fragment(None)
+        url = URL(urljoin(base, link.strip()).partition("#")[0])
     except (ValueError, TypeError):
         return None
     if url.scheme not in ("http", "https") or not url.host:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ray
 from pydantic import BaseModel
+from rich.console import Console
 
 from cluster.console import RunConsole
 from cluster.errors import RequestError
@@ -68,7 +69,7 @@ if __name__ == "__main__":
     try:
         session.check()
         plan = make_plan(recipe, STAGES, store)
-        for name in run_plan(plan, recipe, store, session, RunConsole(), Path(sys.argv[1], "logs")):
+        for name in run_plan(plan, recipe, store, session, RunConsole(Console()), Path(sys.argv[1], "logs")):
             print("committed", name)
     except RequestError as error:
         sys.exit(str(error))

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cluster.console import RunConsole
 from cluster.errors import RequestError, WorkError
@@ -110,7 +111,7 @@ def test_causes_ends_on_circular_chains() -> None:
 
 
 def test_progress_adds_up_over_workers_and_absolute_reports_win(capsys: pytest.CaptureFixture[str]) -> None:
-    console = RunConsole()
+    console = RunConsole(Console(width=120))
     console.begin("pages")
     for event in ({"advance": 3}, {"advance": 4, "total": 10, "unit": "pages"}, {"metrics": {"loss": 1}}):
         console.event({"time": 0.0, **event})
