@@ -29,8 +29,14 @@ def fit(ctx: Context, make_task: Callable[[ExitStack], Task], settings: Training
             f"batch {settings.batch} is not divisible by cluster.train_workers {cluster.train_workers}; change one of them"
         )
     job = Job(make_task, settings, ctx.track, tokenizer, ctx.output, cluster.checkpoint_seconds)
+    return on_ranks(ctx, lambda: run_rank(job))
+
+
+def on_ranks(ctx: Context, work: Callable[[], Any]) -> Any:
+    """Run `work` on every training rank, again from the newest checkpoint where a rank is lost; returns rank 0's result."""
+    cluster = ctx.cluster
     trainer = TorchTrainer(
-        lambda: run_rank(job),  # type: ignore[arg-type]  # Ray hands the result back as `return_value`
+        work,  # Ray hands its result back as `return_value`
         scaling_config=ray.train.ScalingConfig(
             num_workers=cluster.train_workers,
             use_gpu=cluster.gpus_per_worker > 0,

@@ -7,18 +7,19 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from pipeline.reader import TokenReader
 from transformers import PreTrainedModel
 
 from actors.bits import bits_per_byte, token_bytes
 from actors.fit import fit
 from actors.loop import Batch, Outcome, split, total
 from actors.model import load_tokenizer, new_model
+from actors.order import even
 from actors.settings import PretrainSettings
 from cluster.errors import RequestError
 from cluster.report import Lines, Table
 from cluster.stage import Context
 from cluster.store import Location
+from pipeline.reader import TokenReader
 
 
 def pretrain(ctx: Context) -> None:
@@ -65,7 +66,7 @@ class Pretraining:
         return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch["ids"][:, 1:].flatten(), reduction="sum")
 
     def evaluate(self, model: PreTrainedModel, rank: int, world: int) -> dict[str, float]:
-        count = max(world, min(self.settings.heldout, self.held_out.count) // world * world)
+        count = even(min(self.settings.heldout, self.held_out.count), world)
         batch = {"ids": torch.as_tensor(self.held_out.batch(0, count, rank, world)).to(model.device)}
         nats = sum(float(self.loss(model, part)) for part in split(batch, self.settings.micro_batch))
         sums = total({"nats": nats} | self.sizes(batch), model.device)

@@ -74,3 +74,35 @@ class PretrainSettings(TrainingSettings):
     """Pretraining from random weights on packed sequences."""
 
     model: ModelSettings = Field(default_factory=ModelSettings)
+
+
+class SftSettings(TrainingSettings):
+    """Supervised fine-tuning on conversations: from files, or question-answer pairs derived from the corpus."""
+
+    files: list[str] = Field(
+        default_factory=list,
+        description="JSONL files (paths, globs, URIs) of {messages} or {prompt, response}; "
+        "none: synthetic pairs from the corpus",
+    )
+    length: int = Field(512, ge=32, description="tokens of a packed sequence; longer conversations are left out and counted")
+    pairs: int = Field(20_000, ge=10, description="synthetic pairs at most, an even sample of all pages")
+    pairs_per_page: int = Field(12, ge=1, description="synthetic pairs that one page gives at most")
+    answer_characters: int = Field(400, ge=20, description="synthetic answers are cut at the last sentence within these")
+    heldout_share: float = Field(0.05, gt=0, lt=1, description="of the prompts, by their hash")
+    optimiser: OptimiserSettings = Field(default_factory=lambda: OptimiserSettings(learning_rate=5e-4, warmup_steps=20))
+
+
+class RewardSettings(TrainingSettings):
+    """A Bradley-Terry reward model from preference pairs: from files, or by a simulated rater."""
+
+    files: list[str] = Field(
+        default_factory=list,
+        description="JSONL files (paths, globs, URIs) of {prompt, chosen, rejected} or HH-RLHF {chosen, rejected} dialogues; "
+        "none: pairs that a simulated rater makes of the assistant's conversations",
+    )
+    pairs: int = Field(20_000, ge=10, description="simulated pairs at most")
+    length: int = Field(512, ge=32, description="tokens of a dialogue at most; longer ones are left out and counted")
+    heldout_share: float = Field(0.1, gt=0, lt=1, description="of the prompts, by their hash")
+    optimiser: OptimiserSettings = Field(
+        default_factory=lambda: OptimiserSettings(learning_rate=3e-4, weight_decay=0.0, warmup_steps=10)
+    )

@@ -161,9 +161,7 @@ def versions() -> Iterator[Check]:
         elif wanted.contains(version, prereleases=True):
             yield Check(name, "ok", version)
         else:
-            yield Check(
-                name, "fail", f"{version}, tested with {wanted}", f"`pip install '{name}{wanted}'`, or `make install` anew"
-            )
+            yield Check(name, "fail", f"{version}, made for {wanted}", f"`pip install '{name}{wanted}'`")
 
 
 def torch_companions() -> Check:

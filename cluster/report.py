@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, model_validator
 
 from cluster.console import GIB, human_count, human_seconds
 
@@ -29,6 +29,13 @@ class Headline(BaseModel):
     note: str = ""
 
 
+def check_width(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Refuse rows that do not fit under the columns: a stage's mistake, better said there than in the page."""
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"{title}: a row of {len(row)} under {len(columns)} columns")
+
+
 class Table(BaseModel):
     """Rows under column heads; numbers are aligned and formatted by the renderer."""
 
@@ -37,6 +44,11 @@ class Table(BaseModel):
     columns: list[str]
     rows: list[list[str | float | int | None]]
     note: str = ""
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        check_width(self.title, self.columns, self.rows)
+        return self
 
 
 class Lines(BaseModel):
@@ -60,6 +72,12 @@ class Bars(BaseModel):
     unit: str = ""
     note: str = ""
 
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        if len(self.labels) != len(self.values):
+            raise ValueError(f"{self.title}: {len(self.values)} values for {len(self.labels)} labels")
+        return self
+
 
 class Samples(BaseModel):
     """Texts side by side: a row a prompt, a column a model."""
@@ -69,6 +87,11 @@ class Samples(BaseModel):
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
+
+    @model_validator(mode="after")
+    def _even(self) -> Self:
+        check_width(self.title, self.columns, self.rows)
+        return self
 
 
 Block = Annotated[Headline | Table | Lines | Bars | Samples, Field(discriminator="kind")]
@@ -113,10 +136,15 @@ and is kept in its artefact.json</footer>
 """
 
 
+def clean(value: object) -> str:
+    """Any text without lone surrogates and control characters, which neither HTML nor SVG can hold."""
+    whole = str(value).encode("utf-8", "replace").decode()
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", whole.replace("\r\n", "\n"))
+
+
 def text(value: object) -> str:
-    """Any text as HTML: escaped, without lone surrogates and control characters that a page cannot hold."""
-    clean = str(value).encode("utf-8", "replace").decode()
-    return escape(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", clean.replace("\r\n", "\n")))
+    """Any text as HTML."""
+    return escape(clean(value))
 
 
 def number(value: float) -> str:
@@ -184,8 +212,8 @@ def overview_row(manifest: Mapping[str, Any], longest: float) -> str:
 <td class="time"><div class="track" aria-hidden="true"><i class="work" style="width:{100 * work / longest:.2f}%"></i>
 <i class="idle" style="width:{100 * (seconds - work) / longest:.2f}%"></i></div></td>
 <td class="number">{human_seconds(seconds)}</td><td class="number">{share(seconds - work, seconds)}</td>
-<td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td><td class="number soft">{moment(manifest["committed"])}</td>
-<td class="key soft">{text(manifest["key"])}</td></tr>"""
+<td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td>
+<td class="number soft">{moment(manifest["committed"])}</td><td class="key soft">{text(manifest["key"])}</td></tr>"""
 
 
 def share(part: float, whole: float) -> str:
@@ -231,12 +259,12 @@ def draw_table(block: Table) -> str:
 
 
 def draw_lines(block: Lines) -> str:
-    series = {name: points for name, points in block.series.items() if points}
+    series = {clean(name): points for name, points in block.series.items() if points}
     if not series:
         return block_figure(block, '<p class="soft">nothing was recorded</p>')
     from cluster.plots import curves
 
-    return block_figure(block, curves(block.title, block.x_label, block.y_label, series))
+    return block_figure(block, curves(clean(block.title), clean(block.x_label), clean(block.y_label), series))
 
 
 def draw_bars(block: Bars) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from cluster.store import Artefact, Location
 from serving.preload import preload_quietly
 
 APPLICATION = "pageloom"
+INGRESS_CPUS = 0.5  # it parses JSON; a whole CPU is the engine's
 
 
 class ServeSettings(BaseModel):
@@ -31,7 +34,7 @@ class ServeSettings(BaseModel):
     context: int | None = Field(None, ge=8, description="tokens of prompt and answer together; None: the model's own")
     kv_cache_mb: int = Field(256, ge=16, description="MiB for keys and values of running requests (vLLM kv_cache_memory_bytes)")
     max_requests: int = Field(16, ge=1, description="requests answered at the same time; the engine batches them")
-    max_queued: int = Field(64, ge=0, description="requests that may wait beyond these; further ones get HTTP 503")
+    max_queued: int = Field(64, ge=1, description="requests that may wait beyond these; further ones get HTTP 503")
     threads: int = Field(1, ge=1, description="CPU threads of the engine; more than 1 pays on idle cores only")
 
 
@@ -67,6 +70,31 @@ def check_model(model: Location) -> None:
         raise RequestError(f"{model}: its tokenizer has no chat template; save one with the tokenizer")
 
 
+@cache
+def warm() -> threading.Thread:
+    """Begin to import what `start` needs, in the background: worth it as soon as a run knows that it will serve."""
+
+    def work() -> None:
+        with suppress(ImportError):  # `start` imports again, where it can be said
+            preload_quietly()
+
+    thread = threading.Thread(target=work, daemon=True, name="preload")
+    thread.start()
+    return thread
+
+
+def check_room(settings: ServeSettings, cluster: ClusterSettings) -> None:
+    """Refuse a cluster on which the application could only wait forever. Raises RequestError."""
+    import ray
+
+    wanted = {"CPU": settings.threads + INGRESS_CPUS, "GPU": cluster.gpus_per_worker}
+    present = ray.cluster_resources()
+    for kind, amount in wanted.items():
+        if amount > present.get(kind, 0):
+            remedy = "raise cluster.cpus or lower serve.threads" if kind == "CPU" else "lower cluster.gpus_per_worker"
+            raise RequestError(f"serving needs {amount:g} {kind}, the cluster has {present.get(kind, 0):g}; {remedy}")
+
+
 def application(model: Location, name: str, settings: ServeSettings, cluster: ClusterSettings, log: Path) -> Any:
     """The Ray Serve application: an OpenAI ingress and one vLLM replica. Imports vLLM."""
     from ray.serve.llm import LLMConfig, build_openai_app
@@ -81,7 +109,7 @@ def application(model: Location, name: str, settings: ServeSettings, cluster: Cl
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",  # what people ask stays out of logs
         "VLLM_LOGGING_LEVEL": "INFO",
     }
-    hook = {"worker_process_setup_hook": "serving.preload.preload"}
+    hook: dict[str, Any] = {"worker_process_setup_hook": "serving.preload.preload"}
     limits = {
         "max_ongoing_requests": settings.max_requests,
         "max_queued_requests": settings.max_queued,
@@ -102,13 +130,13 @@ def application(model: Location, name: str, settings: ServeSettings, cluster: Cl
         model_loading_config={"model_id": name, "model_source": name},
         engine_kwargs=engine,
         accelerator_config={"kind": "gpu" if gpus else "cpu"},
-        placement_group_config={"bundles": [{"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1}]},
-        deployment_config=limits,
+        placement_group_config={"bundles": [{"CPU": settings.threads} | ({"GPU": gpus} if gpus else {})]},
+        deployment_config={**limits, "ray_actor_options": {"num_cpus": 0}},  # the bundle is the replica's too
         experimental_configs={"stream_batching_interval_ms": 0},  # 50 by default: each token would wait for that long
         runtime_env={"env_vars": environment, **hook},
         server_cls=replica.Server,
     )
-    ingress = {**limits, "ray_actor_options": {"runtime_env": {"env_vars": environment, **hook}}}
+    ingress = {**limits, "ray_actor_options": {"num_cpus": INGRESS_CPUS, "runtime_env": {"env_vars": environment, **hook}}}
     return build_openai_app({"llm_configs": [config], "ingress_deployment_config": ingress})
 
 
@@ -121,14 +149,14 @@ def start(release: Artefact, name: str, settings: ServeSettings, cluster: Cluste
     model = release.location
     check_port(settings)
     check_model(model)
+    check_room(settings, cluster)
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "engine.log"
-    importing = threading.Thread(target=preload_quietly, name="preload")
-    importing.start()  # beside Ray Serve's own start
+    warming = warm()  # goes on beside Ray Serve's own start
     from ray import serve
 
     serve.start(http_options={"host": settings.host, "port": settings.port}, proxy_location="HeadOnly")
-    importing.join()
+    warming.join()
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     endpoint = Endpoint(f"http://{host}:{settings.port}/v1", name)
     try:
@@ -150,7 +178,8 @@ def produce_token(endpoint: Endpoint) -> None:
 def reason(log: Path, error: Exception) -> str:
     """The root cause in one line: the first exception in the engine's log, else what the caller saw."""
     text = log.read_text(errors="replace") if log.exists() else ""
-    found = re.findall(r"^(?:\(\S+ pid=\d+\) )?(?:ERROR \S+ \S+ \[\S+\] )?(\w+(?:Error|Exception): .+)$", text, re.MULTILINE)
+    noise = r"(?:\(\S+ pid=\d+\) )?(?:ERROR \S+ \S+ \[\S+\] )?"
+    found = re.findall(rf"^{noise}(?:\w+\.)*(\w+(?:Error|Exception): .+)$", text, re.MULTILINE)
     return (found[0] if found else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")[:300]
 
 

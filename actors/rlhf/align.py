@@ -1,0 +1,118 @@
+"""The `aligned` stage on the driver: start the actors and the policy's ranks, then tell what happened."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+# TMP
+from actors.fit import on_ranks
+from actors.rlhf.coordinator import Coordinator
+from actors.rlhf.loop import Job, align_policy
+from actors.rlhf.reference import Reference
+from actors.rlhf.reward import Reward
+from actors.rlhf.rollout import Rollout
+from actors.rlhf.settings import RlhfSettings
+from cluster.errors import RequestError
+from cluster.report import Lines, Samples
+from cluster.stage import Context
+from cluster.store import Artefact, Location
+
+
+def align(ctx: Context) -> None:
+    """Train the assistant on the judge's rewards; the aligned model goes to `ctx.output`."""
+    settings, assistant, published = ctx.settings, ctx.inputs["assistant"].location, ctx.work / "weights"
+    check(settings, ctx.inputs["assistant"], ctx.inputs["judge"])
+    with started_actors(ctx, published) as (coordinator, rollout):
+        job = Job(settings, assistant, ctx.output, published, coordinator, rollout, ctx.cluster.checkpoint_seconds, ctx.track)
+        on_ranks(ctx, lambda: align_policy(job))
+        told: Any = ray.get_actor(coordinator)
+        report(ctx, ray.get(told.state.remote()), ray.get(told.prompt_counts.remote()))
+
+
+def check(settings: RlhfSettings, assistant: Artefact, judge: Artefact) -> None:
+    """Refuse, before any actor starts, what cannot work. Raises RequestError."""
+    context = (assistant.location / "config.json").read_json()["max_position_embeddings"]
+    if settings.prompt_tokens + settings.answer_tokens > context:
+        raise RequestError(
+            f"rlhf.prompt_tokens + rlhf.answer_tokens = {settings.prompt_tokens + settings.answer_tokens} is more than the "
+            f"assistant's context of {context} tokens; lower one of them"
+        )
+    words = [(model.location / "tokenizer.json").read_bytes() for model in (assistant, judge)]
+    if words[0] != words[1]:
+        raise RequestError("assistant and judge have different tokenizers: the judge reads the policy's token ids as they are")
+
+
+@contextmanager
+def started_actors(ctx: Context, published: Location) -> Iterator[tuple[str, str]]:
+    """Names of the coordinator and the rollout engine, with reference and reward behind them, all starting at the same time.
+
+    An actor that dies is started again with what it needs to go on, and calls to it are repeated.
+    """
+    settings: RlhfSettings = ctx.settings
+    assistant, judge = ctx.inputs["assistant"].location, ctx.inputs["judge"].location
+    run = uuid.uuid4().hex[:8]
+    started: list[Any] = []
+
+    def start(kind: type, *arguments: Any, cpus: float, gpus: float = 0) -> str:
+        """Returns the actor's name, which stays when the actor is started again."""
+        name = f"{kind.__name__.lower()}-{run}"
+        actor: Any = ray.remote(kind).options(
+            name=name, num_cpus=cpus, num_gpus=gpus, max_restarts=ctx.cluster.max_failures, max_task_retries=-1
+        )
+        started.append(actor.remote(*arguments))
+        return name
+
+    gpus = ctx.cluster.gpus_per_worker
+    try:
+        rollout = start(Rollout, assistant, published, settings, cpus=1, gpus=gpus)
+        reference = start(Reference, assistant, settings.temperature, cpus=0.5, gpus=gpus)
+        reward = start(Reward, judge, cpus=0.5, gpus=gpus)
+        saved = ctx.work / "coordinator.json"
+        coordinator = start(Coordinator, assistant, rollout, reference, reward, settings, saved, cpus=0.1)
+        yield coordinator, rollout
+    finally:
+        for actor in started:
+            ray.kill(actor)
+
+
+def report(ctx: Context, state: dict[str, Any], prompts: dict[str, int]) -> None:
+    """Figures and pictures of the run, from the coordinator's history."""
+    history = state["history"]
+
+    def curve(*names: str) -> dict[str, list[tuple[float, float]]]:
+        return {name.replace("_", " "): [(row["step"] + 1, row[name]) for row in history] for name in names}
+
+    phases = [name for name in history[-1] if name.startswith("seconds_")]
+    ctx.count(
+        steps=len(history),
+        reward_first=history[0]["reward"],
+        reward_last=history[-1]["reward"],
+        kl_last=history[-1]["kl"],
+        ended_last=history[-1]["ended"],
+        **prompts,
+        **{name: sum(row[name] for row in history) / len(history) for name in phases},
+    )
+    ctx.tell(
+        Lines(
+            title="Reward while learning",
+            x_label="step",
+            y_label="judge's score",
+            series=curve("reward"),
+            note="mean over the answers of a step, to training prompts",
+        ),
+        Lines(
+            title="Distance to the assistant",
+            x_label="step",
+            y_label="nats a token",
+            series=curve("kl"),
+            note="k3 estimate of the KL divergence",
+        ),
+        Lines(title="Length of answers", x_label="step", y_label="tokens", series=curve("answer_tokens")),
+        Lines(title="Answers that end by themselves", x_label="step", y_label="share", series=curve("ended")),
+        Samples(title="Answers while learning", columns=["step", "prompt", "answer", "reward"], rows=state["samples"]),
+    )

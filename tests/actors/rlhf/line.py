@@ -1,0 +1,115 @@
+"""The stages from assistant to aligned on tiny random models, run for real in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from actors.rlhf.settings import RlhfSettings
+from actors.stages import STAGES as ACTORS
+from cluster.console import RunConsole
+from cluster.errors import RequestError, WorkError
+from cluster.recipe import ClusterSettings, Recipe
+from cluster.run import run_plan
+from cluster.session import Session
+from cluster.stage import Context, Stage, make_plan
+from cluster.store import Location, Store, parquet_bytes
+from cluster.tracking import TrackingSettings
+
+PROMPTS = [f"What does function number {n} return?" for n in range(40)]
+
+
+class Tiny(BaseModel):
+    """tokenizer: a Hugging Face directory with a chat template."""
+
+    tokenizer: str
+    seed: int = 0
+
+
+def assistant(ctx: Context) -> None:
+    import pyarrow as pa
+
+    write_tiny_model(ctx.settings, ctx.output, "LlamaForCausalLM")
+    table = pa.table(
+        {
+            "prompt": PROMPTS,
+            "response": ["The sum."] * len(PROMPTS),
+            "split": ["train" if n < 32 else "heldout" for n in range(len(PROMPTS))],
+            "source": ["synthetic"] * len(PROMPTS),
+        }
+    )
+    (ctx.output / "conversations.parquet").write_bytes(parquet_bytes(table))
+
+
+def judge(ctx: Context) -> None:
+    write_tiny_model(ctx.settings.model_copy(update={"seed": 1}), ctx.output, "LlamaForSequenceClassification")
+
+
+def write_tiny_model(settings: Tiny, destination: Location, architecture: str) -> None:
+    """A random Llama of 0.1M parameters with larger weights than usual, so that it prefers some tokens to others."""
+    import torch
+    import transformers
+
+    from actors.model import export_model, load_tokenizer
+
+    config = transformers.LlamaConfig(
+        architectures=[architecture],
+        vocab_size=len(load_tokenizer(Path(settings.tokenizer))),
+        num_hidden_layers=2,
+        hidden_size=64,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=32,
+        intermediate_size=128,
+        max_position_embeddings=128,
+        tie_word_embeddings=architecture == "LlamaForCausalLM",
+        initializer_range=0.1,
+        num_labels=1,
+        dtype="float32",
+    )
+    torch.manual_seed(settings.seed)
+    model: Any = getattr(transformers, architecture)(config)
+    export_model(model.state_dict(), config, Location.of(settings.tokenizer), destination)
+
+
+STAGES = (
+    Stage("assistant", "sft", Tiny, "1", assistant),
+    Stage("judge", "reward", Tiny, "1", judge, needs=("assistant",)),
+    next(stage for stage in ACTORS if stage.name == "aligned"),
+)
+
+
+class Line(Recipe):
+    sft: Tiny
+    reward: Tiny
+    rlhf: RlhfSettings
+
+
+def run(root: str, tokenizer: str, rlhf: dict[str, Any], until: str | None = None) -> None:
+    tiny = Tiny(tokenizer=tokenizer)
+    recipe = Line(
+        name="line",
+        root=root,
+        cluster=ClusterSettings(dashboard=False),
+        tracking=TrackingSettings(wandb="disabled"),
+        sft=tiny,
+        reward=tiny,
+        rlhf=RlhfSettings(**rlhf),
+    )
+    store, session, failed = Store(root), Session(recipe.cluster), True
+    try:
+        session.check()
+        run_plan(make_plan(recipe, STAGES, store, until), recipe, store, session, RunConsole(), Path(root, "logs"))
+        failed = False
+    except (RequestError, WorkError) as error:
+        sys.exit(str(error))
+    finally:
+        session.stop(failed)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2], yaml.safe_load(sys.argv[3]))
