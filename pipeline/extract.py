@@ -19,6 +19,7 @@ FLAT = frozenset(
 )
 INVISIBLE = re.compile("[\u200b\u200c\u2060\ufeff\u00ad]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 SPACES = re.compile(r"[^\S\n]+\n")
+CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empty table cells; code indents with one of the two
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
 TRAFILATURA_BYTES = 1_000_000  # its time grows faster than the page
@@ -37,22 +38,30 @@ class TooSlow(Exception):
 
 
 def extract(html: str, skip: Sequence[str], fallback_below: int, seconds: int) -> Extracted:
-    """Main content by resiliparse; where that is shorter than `fallback_below` characters, by trafilatura too.
+    """Main content by resiliparse; where it left nearly all of the page out, by trafilatura too.
 
-    resiliparse is ten times as fast and rarely loses text; where it does (it takes the content for navigation)
-    it loses nearly all, so the length of what it found tells. The longer text wins. Raises TooSlow.
+    resiliparse is ten times as fast and rarely loses text; where it does it takes the content for navigation,
+    and finds fewer than `fallback_below` characters and less than half of what is visible. The longer text wins.
+    On 160 WCXB pages that raises word F1 from .820 to .855 and asks trafilatura for 6% of them (all: .876).
+    skip: CSS selectors of elements to leave out. Raises TooSlow.
     """
-    text = tidy(extract_plain_text(html, preserve_formatting=True, main_content=True, skip_elements=list(skip) or None))
+    text = tidy(plain_text(html, skip, main_content=True))
     if len(text) >= fallback_below or len(html) > TRAFILATURA_BYTES:
+        return Extracted(text, "resiliparse")
+    if len(text) > 0.5 * len(tidy(plain_text(html, skip, main_content=False))):
         return Extracted(text, "resiliparse")
     other = tidy(with_trafilatura(html, seconds))
     return Extracted(other, "trafilatura") if len(other) > len(text) else Extracted(text, "resiliparse")
 
 
+def plain_text(html: str, skip: Sequence[str], main_content: bool) -> str:
+    return extract_plain_text(html, preserve_formatting=True, main_content=main_content, skip_elements=list(skip) or None)
+
+
 def with_trafilatura(html: str, seconds: int) -> str:
     try:
         with time_guard(timeout=seconds, grace_period=seconds, interrupt_type=InterruptType.exception):
-            text = trafilatura.extract(html, include_comments=False, favor_recall=True)
+            text = trafilatura.extract(html, include_comments=False)
     except ExecutionTimeout as late:
         raise TooSlow from late
     return text or ""
@@ -61,7 +70,7 @@ def with_trafilatura(html: str, seconds: int) -> str:
 def tidy(text: str) -> str:
     """NFC, plain spaces, no invisible characters, no space before a line end, at most one blank line."""
     text = unicodedata.normalize("NFC", INNER_SPACES.sub(" ", INVISIBLE.sub("", text.replace("\r\n", "\n"))))
-    return BLANK_LINES.sub("\n\n", SPACES.sub("\n", text + "\n")).strip("\n")
+    return BLANK_LINES.sub("\n\n", CELL_GAP.sub("", SPACES.sub("\n", text + "\n"))).strip("\n")
 
 
 def nesting(html: str) -> int:

@@ -72,9 +72,7 @@ class PagesSettings(BaseModel):
         default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
     )
     fallback_below: int = Field(
-        250,
-        ge=0,
-        description="characters; where the fast extractor finds less, trafilatura is asked too, and the longer text wins",
+        1000, ge=0, description="characters; where the fast extractor finds less, trafilatura may be asked too"
     )
     extract_seconds: int = Field(20, ge=1, description="seconds trafilatura may take for a page; after that the page is `slow`")
     language: LanguageSettings = Field(default_factory=LanguageSettings)

@@ -82,32 +82,32 @@ def read_warc(place: Location, part: Part, limit: int) -> Iterator[Record]:
     with place.open() as stream:
         magic, size = stream.read(4), stream.size()
         gzipped, zstd = magic[:3] == GZIP_MEMBER, magic == ZSTD
-        position: int | None = part.start if part.start == 0 else next_record(stream, part.start, part.end, gzipped)
-        while position is not None:
-            last, began, held = position - 1, position, None
-            stream.seek(position)
+        began: int | None = part.start if part.start == 0 else next_record(stream, part.start, part.end, gzipped)
+        while began is not None:
+            at, held = began, None  # `at`: where the record begins that is being read
+            stream.seek(began)
             try:
                 for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
                     if record.stream_pos >= part.end:
                         break
-                    last = record.stream_pos
                     if held is not None:
                         yield held
-                    held = None  # should the next line fail, this record is the unreadable one
+                    held, at = None, record.stream_pos
                     held = warc_record(record, part.name, limit)
                 else:
-                    if held is not None and part.end >= size and not zstd and not is_whole(stream, last, gzipped):
-                        held = Record(part.name, last, held.url, problem="unreadable", note="the file ends inside this record")
+                    # The iterator hands out what is there of a last record that was cut off.
+                    if held is not None and part.end >= size and not zstd and is_cut_off(stream, began, at, gzipped):
+                        held = Record(part.name, at, held.url, problem="unreadable", note="the file ends inside this record")
                 if held is not None:
                     yield held
                 return
             except OSError as error:
-                if held is not None:
+                if held is not None:  # then it was the record behind it that failed
                     yield held
-                # Either the record at `last` failed, or (when that one was handed out) the one behind it.
-                bad = last if held is None and last >= began else next_record(stream, last + 1, part.end, gzipped)
-                yield Record(part.name, last + 1 if bad is None else bad, problem="unreadable", note=first_line(error))
-                position = next_record(stream, bad + 1, part.end, gzipped) if bad is not None else None
+                    behind = member_end(stream, at) if gzipped else next_record(stream, at + 1, part.end, gzipped)
+                    at = behind or at + 1
+                yield Record(part.name, at, problem="unreadable", note=first_line(error))
+                began = next_record(stream, at + 1, part.end, gzipped)
 
 
 def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
@@ -174,21 +174,27 @@ def begins_record(data: bytes) -> bool:
         return False
 
 
-def is_whole(stream: Any, offset: int, gzipped: bool) -> bool:
-    """Whether the last record, at `offset`, ends before the file does (the reader takes what is there)."""
+def is_cut_off(stream: Any, began: int, last: int, gzipped: bool) -> bool:
+    """Whether the file ends inside its last record. began: where reading it began, last: the last record's offset."""
     if not gzipped:
         stream.seek(stream.size() - 4)
-        return stream.read() == b"\r\n\r\n"
+        return stream.read() != b"\r\n\r\n"
+    stream.seek(last)
+    one_stream = not begins_record(stream.read(512))  # all records in one member: offsets inside it mean nothing
+    return member_end(stream, began if one_stream else last) is None
+
+
+def member_end(stream: Any, offset: int) -> int | None:
+    """Where the gzip member ends that begins at `offset`; None where the file ends first."""
     stream.seek(offset)
     member = zlib.decompressobj(wbits=31)
-    while not member.eof:
-        block = stream.read(WINDOW)
-        if not block:
-            return False
-        while block and not member.eof:
+    while block := stream.read(WINDOW):
+        while block:
             member.decompress(block, WINDOW)
+            if member.eof:
+                return stream.tell() - len(member.unused_data)
             block = member.unconsumed_tail
-    return True
+    return None
 
 
 # HTML, JSONL, Parquet

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
-from cluster.store import Location, parquet_bytes, write_shard
+from cluster.store import WORK, Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline.pack import pack
+from pipeline.tokenizer import END_OF_TEXT, SPECIAL_TOKENS
 
 BATCH = 64  # documents tokenised together
 
@@ -22,23 +24,21 @@ class TokenWorker:
     """
 
     def __init__(self, tokenizer: Location, length: int, output: Location, track: Track) -> None:
-        from transformers import AutoTokenizer
-
-        with tokenizer.as_local() as directory:
-            self.tokenizer = AutoTokenizer.from_pretrained(directory)
+        self.tokenizer = Tokenizer.from_buffer((tokenizer / "tokenizer.json").read_bytes())
+        # Text that looks like a special token is text: only the chat template may open a turn.
+        self.tokenizer.encode_special_tokens = True
         self.length, self.output, self.track = length, output, track
-        self.dtype = token_dtype(len(self.tokenizer))
-        self.end_mark: int = self.tokenizer.eos_token_id
+        self.dtype = token_dtype(self.tokenizer.get_vocab_size())
+        self.end_mark = SPECIAL_TOKENS.index(END_OF_TEXT)
 
     def __call__(self, unit: dict[str, Any]) -> None:
         documents: list[np.ndarray] = []
         doc_ids: list[int] = []
         for batch in pq.ParquetFile(Location.of(unit["uri"]).open()).iter_batches(BATCH, columns=["doc_id", "text"]):
-            # Text that looks like a special token is text: only the template may open a turn.
-            ids = self.tokenizer(batch["text"].to_pylist(), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-            documents += [np.array(each, dtype=self.dtype) for each in ids]
+            encoded = self.tokenizer.encode_batch_fast(batch["text"].to_pylist())
+            documents += [np.array(each.ids, dtype=self.dtype) for each in encoded]
             doc_ids += batch["doc_id"].to_pylist()
-            self.track.advance(sum(map(len, ids)) + len(ids), unit="tokens")
+            self.track.advance(sum(map(len, encoded)) + len(encoded), unit="tokens")
         packed = pack(documents, doc_ids, self.length, self.end_mark, self.dtype)
         spans = pa.table(
             {
@@ -49,7 +49,7 @@ class TokenWorker:
                 "doc_id": packed.doc_id,
             }
         )
-        (self.output / "_work" / spans_name(unit["shard"])).write_bytes(parquet_bytes(spans))
+        (self.output / WORK / spans_name(unit["shard"])).write_bytes(parquet_bytes(spans))
         write_shard(
             self.output,
             unit["shard"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from yarl import URL
 
@@ -18,11 +18,10 @@ def canonical_url(link: str, base: str = "") -> str | None:
         return None
     if url.scheme not in ("http", "https") or not url.host:
         return None
-    if not url.raw_path:
-        url = url.with_path("/")
+    url = url.with_path(url.raw_path, encoded=True, keep_query=True)  # yarl shows an empty path as /, but prints none
     return str(url.with_port(None) if url.explicit_port == {"http": 80, "https": 443}[url.scheme] else url)
 
 
 def host_of(url: str) -> str:
     """`host` or `host:port` of a canonical URL: what politeness is kept with."""
-    return URL(url).authority
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,171 @@
+"""Where a page went: fetched or not, kept or dropped and why, into which sequences, at which training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from cluster.store import Artefact, Location
+from pipeline.crawl import FETCHES
+from pipeline.dedup.decide import DECISIONS
+from pipeline.order import SequenceOrder
+from pipeline.tokens import INDEX, SPANS
+from pipeline.url import canonical_url
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training run reads the `tokens` artefact: enough to know its order."""
+
+    steps: int
+    global_batch: int
+    seed: int
+
+
+class FetchFate(BaseModel):
+    """What the crawler made of the URL. reason: ok, robots_disallowed, http_404, ..."""
+
+    reason: str
+    status: int
+    bytes: int
+
+
+class SequencePlace(BaseModel):
+    """Tokens start..end (exclusive) of a sequence of a token shard, and the steps that trained on them."""
+
+    shard: str
+    sequence: int
+    start: int
+    end: int
+    steps: list[int] = []
+
+
+class PageFate(BaseModel):
+    """What became of one archived record of the URL.
+
+    reason, value, threshold: of the rule that dropped it. duplicate_of: the URL of the page that stands for it.
+    split: train, heldout, or empty where it is in no corpus.
+    """
+
+    doc_id: int
+    warc_file: str
+    warc_offset: int
+    status: str
+    reason: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    language: str | None = None
+    characters: int = 0
+    duplicate_of: str = ""
+    similarity: float | None = None
+    split: str = ""
+    sequences: list[SequencePlace] = []
+
+
+class Trace(BaseModel):
+    """fetch: None where the crawl never met the URL, or where the pages came from files. pages: one a record."""
+
+    url: str
+    fetch: FetchFate | None = None
+    pages: list[PageFate] = []
+
+
+def trace_page(url: str, artefacts: Mapping[str, Artefact | None], training: Training | None = None) -> Trace:
+    """Follow a URL through the artefacts that exist (crawl, pages, dedup, corpus, tokens; None: not made yet).
+
+    Reads only the columns it needs, shard by shard.
+    """
+    crawl, pages = artefacts.get("crawl"), artefacts.get("pages")
+    for spelling in dict.fromkeys([url, canonical_url(url) or url]):
+        trace = Trace(url=spelling)
+        if crawl is not None and (fetches := crawl.location / FETCHES).exists():
+            trace.fetch = next(
+                (FetchFate(**row) for row in rows(fetches, "url", spelling, ["reason", "status", "bytes"])), None
+            )
+        if pages is not None:
+            trace.pages = list(page_fates(pages, spelling))
+        if trace.fetch or trace.pages:
+            break
+    for page in trace.pages:
+        if page.status == "kept":
+            follow(page, artefacts, training)
+    return trace
+
+
+def rows(place: Location, column: str, value: str | int, columns: list[str]) -> Iterator[dict]:
+    """Rows of a Parquet file where `column` is `value`."""
+    table = pq.read_table(place.open(), columns=list({column, *columns}))
+    yield from table.filter(pc.equal(table[column], value)).select(columns).to_pylist()
+
+
+def page_fates(pages: Artefact, url: str) -> Iterator[PageFate]:
+    columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "language", "text"]
+    for place in pages.paths(".parquet"):
+        for row in rows(place, "url", url, columns):
+            yield PageFate(characters=len(row.pop("text") or ""), **row)
+
+
+def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: Training | None) -> None:
+    """Fill in what dedup, corpus and tokens made of a kept page."""
+    dedup, corpus, tokens = (artefacts.get(name) for name in ("dedup", "corpus", "tokens"))
+    if dedup is not None:
+        for row in rows(dedup.location / DECISIONS, "doc_id", page.doc_id, ["canonical_id", "similarity", "kept", "reason"]):
+            if not row["kept"]:
+                page.status, page.reason, page.similarity = "rejected", row["reason"], row["similarity"]
+                page.duplicate_of = url_of(artefacts["pages"], row["canonical_id"])
+    if corpus is not None and page.status == "kept":
+        for place in corpus.paths(".parquet"):
+            if any(rows(place, "doc_id", page.doc_id, ["doc_id"])):
+                page.split = place.name.partition("-")[0]
+    if tokens is not None and page.split:
+        page.sequences = list(sequence_places(tokens, page, training))
+
+
+def url_of(pages: Artefact | None, doc_id: int) -> str:
+    for place in pages.paths(f"part-{doc_id >> 32:06d}.parquet") if pages else []:
+        for row in rows(place, "doc_id", doc_id, ["url"]):
+            return row["url"]
+    return ""
+
+
+def sequence_places(tokens: Artefact, page: PageFate, training: Training | None) -> Iterator[SequencePlace]:
+    shards = (tokens.location / INDEX).read_json()["splits"][page.split]
+    firsts, count = {}, 0
+    for shard in shards:
+        firsts[shard["name"]] = count
+        count += shard["sequences"]
+    order = SequenceOrder(count, training.seed) if training and page.split == "train" else None
+    for row in rows(tokens.location / SPANS, "doc_id", page.doc_id, ["shard", "sequence", "start", "end"]):
+        place = SequencePlace(**row)
+        if order and training:
+            place.steps = order.steps_of(firsts[place.shard] + place.sequence, training.steps, training.global_batch)
+        yield place
+
+
+def describe(trace: Trace) -> str:
+    """The trace in lines for a person."""
+    lines = [trace.url]
+    if trace.fetch:
+        lines.append(f"  fetch      {trace.fetch.reason} (HTTP {trace.fetch.status}, {trace.fetch.bytes:,} bytes)")
+    if not trace.pages:
+        lines.append("  page       no archived record of this URL" + ("" if trace.fetch else "; it was not crawled"))
+    for page in trace.pages:
+        lines.append(f"  record     {page.warc_file} at {page.warc_offset}: document {page.doc_id}")
+        if page.duplicate_of:
+            lines.append(f"  dropped    {page.reason} of {page.duplicate_of} (similarity {page.similarity:.2f})")
+        elif page.status == "rejected":
+            measured = "" if page.value is None else f" {page.value:.4g}"
+            limit = "" if page.threshold is None else f" (limit {page.threshold:.4g})"
+            lines.append(f"  dropped    {page.reason}{measured}{limit}")
+        else:
+            lines.append(
+                f"  kept       {page.characters:,} characters, {page.language}" + (f", {page.split}" if page.split else "")
+            )
+        for place in page.sequences:
+            steps = f": steps {', '.join(map(str, place.steps))}" if place.steps else ""
+            lines.append(f"  tokens     {place.shard} sequence {place.sequence} [{place.start}:{place.end}]{steps}")
+    return "\n".join(lines)
