@@ -16,7 +16,7 @@ from actors.model import load_tokenizer, new_model
 from actors.order import even
 from actors.settings import PretrainSettings
 from cluster.errors import RequestError
-from cluster.report import Lines, Table
+from cluster.report import Headline, Lines, Table
 from cluster.stage import Context
 from cluster.store import Location
 from pipeline.reader import TokenReader
@@ -34,7 +34,11 @@ def pretrain(ctx: Context) -> None:
         held_out_loss=outcome.held_out["loss"],
         held_out_bits_per_byte=outcome.held_out["bits_per_byte"],
     )
-    ctx.tell(loss_curve("Pretraining loss", "nats per token", outcome), figures(outcome))
+    ctx.tell(
+        Headline(label="parameters", value=outcome.parameters),
+        loss_curve("Pretraining loss", "nats per token", outcome),
+        figures(outcome),
+    )
 
 
 class Pretraining:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster.errors import WorkError
-from cluster.report import Bars, Table
+from cluster.report import Bars, Headline, Table
 from cluster.stage import Context
 from pipeline import ledger
 from pipeline.shards import run_shards
@@ -61,6 +61,8 @@ def tell_pages(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Mappi
     ctx.count(**total, about_records=about, characters=characters, languages=dict(languages.most_common()))
     rejected = total["rejected"]
     ctx.tell(
+        Headline(label="pages read", value=total["records"]),
+        Headline(label="pages kept", value=total["kept"]),
         Bars(
             title="Pages kept and rejected, by reason",
             labels=["read", "kept", *rejected],

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.errors import WorkError
-from cluster.report import Table
+from cluster.report import Headline, Table
 from cluster.stage import Context
 from cluster.store import parquet_bytes
 from pipeline.shards import run_shards
@@ -59,10 +59,11 @@ def tell_tokens(ctx: Context, shards: list[dict[str, Any]]) -> None:
         ctx.count(**{f"{split}_{name}": number for name, number in total.items()})
         rows.append([split, *total.values()])
     ctx.tell(
+        Headline(label="tokens to learn from", value=ctx.counts["train_tokens"]),
         Table(
             title="Tokens",
             columns=["split", "documents", "sequences", "tokens", "dropped"],
             rows=rows,
             note="dropped: tokens at the end of a shard that fill no sequence",
-        )
+        ),
     )

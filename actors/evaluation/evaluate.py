@@ -12,7 +12,7 @@ from actors.bits import bits_per_byte
 from actors.evaluation.evaluator import Answered, Evaluator, Likelihood
 from actors.evaluation.intervals import paired_difference
 from actors.evaluation.settings import EvaluationSettings
-from cluster.report import Samples, Table
+from cluster.report import Headline, Samples, Table
 from cluster.stage import Context
 
 MODELS = ("base", "assistant", "aligned")
@@ -39,7 +39,12 @@ def evaluate(ctx: Context) -> None:
         **{f"bits_per_byte_{name.replace(' ', '_')}": value for name, value in figures["bits_per_byte"].items()},
         **{f"reward_{name}": value for name, value in difference.items()},
     )
-    ctx.tell(likelihood_table(figures), answer_table(figures, ctx.settings), side_by_side(measured, ctx.settings))
+    ctx.tell(
+        *headlines(figures, measured),
+        likelihood_table(figures),
+        answer_table(figures, ctx.settings),
+        side_by_side(measured, ctx.settings),
+    )
 
 
 def measure(ctx: Context) -> Measured:
@@ -89,6 +94,16 @@ def summarise(measured: Measured, settings: EvaluationSettings) -> dict[str, Any
         "ended": {name: float(found.ended.mean()) for name, found in answered.items()},
         "answer_tokens": {name: float(found.tokens.mean()) for name, found in answered.items()},
     }
+
+
+def headlines(figures: dict[str, Any], measured: Measured) -> tuple[Headline, Headline]:
+    bits = figures["bits_per_byte"]
+    return (
+        Headline(
+            label="bits per byte", value=bits["base"], note=f"of held-out pages; token bigrams {bits['token bigram']:.2f}"
+        ),
+        Headline(label=measured.after.prompts[0], value=measured.after.texts[0], note="sampled from the aligned model"),
+    )
 
 
 def likelihood_table(figures: dict[str, Any]) -> Table:
