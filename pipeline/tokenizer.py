@@ -29,16 +29,17 @@ SPECIAL_TOKENS = [END_OF_TEXT, PAD, SYSTEM, USER, ASSISTANT, END]  # ids 0, 1, 2
 # pieces that no merge crosses (the same classes as GPT-4's cl100k, Bavarian et al. 2022).
 PIECES = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
-# Each turn is role, line end, content, end. `generation` marks what the assistant said, for loss masks.
+# Each turn is a role's token, the content, the end token. `generation` marks what the assistant says, for loss masks.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['role'] == 'assistant' %}"
-    "<|assistant|>\n{% generation %}{{ message['content'] }}<|end|>{% endgeneration %}\n"
+    "{% generation %}{{ message['content'] + '<|end|>' }}{% endgeneration %}"
     "{% else %}"
-    "<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n"
+    "{{ message['content'] + '<|end|>' }}"
     "{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
 
