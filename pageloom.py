@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.stages import STAGES as ACTORS
+from actors.stages import check_recipe
 from cluster.console import RunConsole, human_seconds, noise_to
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
@@ -83,7 +84,9 @@ def load(recipe: str | None, root: str | None, settings: list[str] | None, input
         overrides.append(f"crawl.input={json.dumps(inputs)}")
     if root:
         overrides.append(f"root={json.dumps(root)}")
-    return load_recipe(MODEL, recipe, overrides)
+    chosen = load_recipe(MODEL, recipe, overrides)
+    check_recipe(chosen)
+    return chosen
 
 
 def known_stage(name: str | None) -> str | None:
@@ -265,13 +268,17 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Follow a page: crawled or not, kept or dropped and why, in which token shards, at which training steps."""
-    from actors.trace import describe, trace_page
+    from pipeline.trace import Training, describe, trace_page
 
     chosen = load(recipe, root, set, input)
     store = Store(chosen.root_uri)
     artefacts = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
-    traced = trace_page(url, artefacts)
-    print(json.dumps(traced, indent=1) if as_json else describe(traced))
+    if artefacts["crawl"] is None:
+        raise RequestError(f"{store.root}: nothing crawled yet; `pageloom run` starts")
+    settings = chosen.pretrain  # type: ignore[attr-defined]
+    trained = Training(settings.steps, settings.batch, settings.seed) if artefacts["base"] else None
+    traced = trace_page(url, artefacts, trained)
+    print(traced.model_dump_json(indent=1) if as_json else describe(traced))
 
 
 @app.command()

@@ -197,7 +197,7 @@ def overview(manifests: Sequence[Mapping[str, Any]]) -> str:
     seconds, work = (sum(manifest[name] for manifest in manifests) for name in ("seconds", "work_seconds"))
     peak = max(manifest["peak_memory_bytes"] for manifest in manifests)
     return f"""<div class="overview scroll" tabindex="0" role="region" aria-label="Stages">
-<table><thead><tr><th>stage</th><th>time</th><th class="number">seconds</th><th class="number">start-up</th>
+<table><thead><tr><th>stage</th><th>time</th><th class="number">took</th><th class="number">start-up</th>
 <th class="number">peak memory</th><th class="number">finished</th><th>key</th></tr></thead>
 <tbody>{rows}</tbody>
 <tfoot><tr><th>all</th><td></td><td class="number">{human_seconds(seconds)}</td>
@@ -255,7 +255,8 @@ def draw_table(block: Table) -> str:
     head = "".join(f"<th scope=col{css[i]}>{text(block.columns[i])}</th>" for i in columns)
     body = "".join("<tr>" + "".join(f"<td{css[i]}>{shown(row[i])}</td>" for i in columns) + "</tr>" for row in block.rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return block_figure(block, f'<div class="scroll" tabindex="0">{table}</div>', wide=len(block.columns) > 3)
+    long = any(isinstance(cell, str) and len(cell) > 60 for row in block.rows for cell in row)
+    return block_figure(block, f'<div class="scroll" tabindex="0">{table}</div>', wide=long or len(block.columns) > 3)
 
 
 def draw_lines(block: Lines) -> str:
@@ -280,9 +281,13 @@ def draw_bars(block: Bars) -> str:
 
 
 def draw_samples(block: Samples) -> str:
+    # A column's share of the width follows its longest text, within limits: models side by side get the same.
+    lengths = [max(map(len, column)) for column in zip(block.columns, *block.rows, strict=True)]
+    weights = [min(max(length, 12), 60) for length in lengths]
+    columns = "".join(f'<col style="width:{100 * weight / sum(weights):.1f}%">' for weight in weights)
     head = "".join(f"<th scope=col>{text(column)}</th>" for column in block.columns)
     body = "".join("<tr>" + "".join(f"<td><div>{text(cell)}</div></td>" for cell in row) + "</tr>" for row in block.rows)
-    table = f'<table class="samples"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="samples">{columns}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return block_figure(block, f'<div class="scroll" tabindex="0">{table}</div>', wide=True)
 
 

@@ -29,7 +29,7 @@ class ServeSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen at; loopback unless something guards the endpoint")
     port: int = Field(8000, ge=1, le=65535, description="TCP port of the endpoint")
-    question: str = Field("What does the json module do?", min_length=1, description="what a run asks its model at the end")
+    question: str = Field("What does json.dumps do?", min_length=1, description="what a run asks its model at the end")
     max_tokens: int = Field(96, ge=1, description="most tokens of one answer, also where a request names no limit")
     context: int | None = Field(None, ge=8, description="tokens of prompt and answer together; None: the model's own")
     kv_cache_mb: int = Field(256, ge=16, description="MiB for keys and values of running requests (vLLM kv_cache_memory_bytes)")
@@ -60,7 +60,7 @@ def check_port(settings: ServeSettings) -> None:
             ) from error
 
 
-def check_model(model: Location) -> None:
+def check_model(model: Location, settings: ServeSettings) -> None:
     """Refuse a directory that vLLM could not serve as a chat model. Raises RequestError."""
     present = set(model.files())
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
@@ -68,6 +68,9 @@ def check_model(model: Location) -> None:
             raise RequestError(f"{model}: no {name}, so not a model directory; name one that a stage made (aligned, release)")
     if "chat_template.jinja" not in present and "chat_template" not in (model / "tokenizer_config.json").read_json():
         raise RequestError(f"{model}: its tokenizer has no chat template; save one with the tokenizer")
+    longest = (model / "config.json").read_json().get("max_position_embeddings")
+    if settings.context and longest and settings.context > longest:
+        raise RequestError(f"serve.context {settings.context}: the model was made for {longest} tokens; set that or less")
 
 
 @cache
@@ -148,7 +151,7 @@ def start(release: Artefact, name: str, settings: ServeSettings, cluster: Cluste
     """
     model = release.location
     check_port(settings)
-    check_model(model)
+    check_model(model, settings)
     check_room(settings, cluster)
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "engine.log"
@@ -179,8 +182,9 @@ def reason(log: Path, error: Exception) -> str:
     """The root cause in one line: the first exception in the engine's log, else what the caller saw."""
     text = log.read_text(errors="replace") if log.exists() else ""
     noise = r"(?:\(\S+ pid=\d+\) )?(?:ERROR \S+ \S+ \[\S+\] )?"
-    found = re.findall(rf"^{noise}(?:\w+\.)*(\w+(?:Error|Exception): .+)$", text, re.MULTILINE)
-    return (found[0] if found else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}")[:300]
+    found = re.findall(rf"^{noise}(?:\w+\.)*(\w+(?:Error|Exception): .+(?:\n  .+)?)$", text, re.MULTILINE)
+    message = found[0] if found else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+    return " ".join(message.split())[:300]
 
 
 def stop() -> None:

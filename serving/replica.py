@@ -6,6 +6,7 @@ Imported where the replica runs (and by the driver while it builds the applicati
 from __future__ import annotations
 
 import os
+import traceback
 from typing import Any
 
 from ray.llm._internal.serve.core.server.llm_server import LLMServer
@@ -38,12 +39,16 @@ class Server(LLMServer):
 
     async def _start_engine(self) -> None:
         """As Ray's, without the task that looks for a model hub (15 s) and the telemetry actor (5 s)."""
-        with open(os.environ[LOG], "ab") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
         config: Any = self._llm_config
         engine: Any = self.engine
         config.get_or_create_callback().ctx.run_init_node = False
-        with Location.of(os.environ[MODEL]).as_local() as directory:
-            config.get_engine_config().hf_model_id = str(directory)
-            await engine.start()
+        with open(os.environ[LOG], "a") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            try:
+                with Location.of(os.environ[MODEL]).as_local() as directory:
+                    config.get_engine_config().hf_model_id = str(directory)
+                    await engine.start()
+            except Exception:
+                log.write(traceback.format_exc())
+                raise

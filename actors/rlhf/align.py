@@ -9,10 +9,11 @@ from typing import Any
 
 import ray
 
-# TMP
 from actors.fit import on_ranks
-from actors.rlhf.coordinator import Coordinator
+from actors.model import load_tokenizer
+from actors.rlhf.coordinator import Coordinator, State
 from actors.rlhf.loop import Job, align_policy
+from actors.rlhf.prompts import encode_prompts, read_prompts, write_prompt_ids
 from actors.rlhf.reference import Reference
 from actors.rlhf.reward import Reward
 from actors.rlhf.rollout import Rollout
@@ -31,7 +32,7 @@ def align(ctx: Context) -> None:
         job = Job(settings, assistant, ctx.output, published, coordinator, rollout, ctx.cluster.checkpoint_seconds, ctx.track)
         on_ranks(ctx, lambda: align_policy(job))
         told: Any = ray.get_actor(coordinator)
-        report(ctx, ray.get(told.state.remote()), ray.get(told.prompt_counts.remote()))
+        report(ctx, State(**ray.get(told.state.remote())))
 
 
 def check(settings: RlhfSettings, assistant: Artefact, judge: Artefact) -> None:
@@ -72,30 +73,46 @@ def started_actors(ctx: Context, published: Location) -> Iterator[tuple[str, str
         rollout = start(Rollout, assistant, published, settings, cpus=1, gpus=gpus)
         reference = start(Reference, assistant, settings.temperature, cpus=0.5, gpus=gpus)
         reward = start(Reward, judge, cpus=0.5, gpus=gpus)
-        saved = ctx.work / "coordinator.json"
-        coordinator = start(Coordinator, assistant, rollout, reference, reward, settings, saved, cpus=0.1)
+        prompts, saved = ctx.work / "prompts.parquet", ctx.work / "coordinator.json"
+        prepare_prompts(ctx, prompts)
+        coordinator = start(Coordinator, prompts, rollout, reference, reward, settings, saved, cpus=0.1)
         yield coordinator, rollout
     finally:
         for actor in started:
             ray.kill(actor)
 
 
-def report(ctx: Context, state: dict[str, Any], prompts: dict[str, int]) -> None:
+def prepare_prompts(ctx: Context, place: Location) -> None:
+    """Write the training prompts as token ids, so that the coordinator needs no tokenizer."""
+    assistant = ctx.inputs["assistant"].location
+    with assistant.as_local() as directory:
+        tokenizer = load_tokenizer(directory)
+    texts = read_prompts(assistant, "train")
+    encoded = encode_prompts(tokenizer, texts, ctx.settings.prompt_tokens)
+    write_prompt_ids(list(encoded.values()), place)
+    ctx.count(prompts=len(encoded), prompts_too_long=len(texts) - len(encoded))
+
+
+def report(ctx: Context, state: State) -> None:
     """Figures and pictures of the run, from the coordinator's history."""
-    history = state["history"]
+    history = state.history
+    with ctx.inputs["assistant"].location.as_local() as directory:
+        tokenizer = load_tokenizer(directory)
 
-    def curve(*names: str) -> dict[str, list[tuple[float, float]]]:
-        return {name.replace("_", " "): [(row["step"] + 1, row[name]) for row in history] for name in names}
+    def curve(name: str) -> dict[str, list[tuple[float, float]]]:
+        return {name.replace("_", " "): [(row["step"] + 1, row[name]) for row in history]}
 
-    phases = [name for name in history[-1] if name.startswith("seconds_")]
     ctx.count(
         steps=len(history),
         reward_first=history[0]["reward"],
         reward_last=history[-1]["reward"],
         kl_last=history[-1]["kl"],
         ended_last=history[-1]["ended"],
-        **prompts,
-        **{name: sum(row[name] for row in history) / len(history) for name in phases},
+        **{
+            name: sum(row[name] for row in history) / len(history)
+            for name in history[0]
+            if name.startswith("seconds_") or name in ("sync_error", "clipped", "truncated")
+        },
     )
     ctx.tell(
         Lines(
@@ -103,16 +120,28 @@ def report(ctx: Context, state: dict[str, Any], prompts: dict[str, int]) -> None
             x_label="step",
             y_label="judge's score",
             series=curve("reward"),
-            note="mean over the answers of a step, to training prompts",
+            note="mean over a step's answers to training prompts",
         ),
         Lines(
             title="Distance to the assistant",
             x_label="step",
             y_label="nats a token",
             series=curve("kl"),
-            note="k3 estimate of the KL divergence",
+            note="KL divergence, k3 estimate",
         ),
         Lines(title="Length of answers", x_label="step", y_label="tokens", series=curve("answer_tokens")),
         Lines(title="Answers that end by themselves", x_label="step", y_label="share", series=curve("ended")),
-        Samples(title="Answers while learning", columns=["step", "prompt", "answer", "reward"], rows=state["samples"]),
+        Samples(
+            title="Answers while learning",
+            columns=["step", "prompt", "answer", "reward"],
+            rows=[
+                [
+                    str(sample["step"] + 1),
+                    str(tokenizer.decode(sample["prompt"])),
+                    str(tokenizer.decode(sample["answer"])),
+                    f"{sample['reward']:.2f}",
+                ]
+                for sample in state.samples
+            ],
+        ),
     )

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from actors.model import load_tokenizer
-from actors.rlhf.prompts import encode_prompts, prompts_of_step, read_prompts
+from actors.rlhf.prompts import prompts_of_step, read_prompt_ids
 from actors.rlhf.rollouts import Batch, Rollouts
 from actors.rlhf.settings import RlhfSettings
 from cluster.store import Location
@@ -25,33 +24,26 @@ PROBES = 4  # prompts that the weights are verified with
 class State:
     """What a checkpoint holds of the coordinator.
 
-    history: a row of metrics for each step learnt from. samples: rows [step, prompt, answer, reward] of the first batch
-    and of the latest.
+    history: a row of metrics for each step learnt from. samples: some answers of the first batch and of the latest,
+    each {step, prompt, answer, reward}, prompt and answer as token ids.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
-    samples: list[list[str]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Coordinator:
     """Batches by step. What a batch holds follows from the step and the weights alone, so an actor that was started
     again makes it anew; the history it reads back from `saved`.
 
-    rollout, reference, reward: names of the actors. assistant: holds the conversations and the tokenizer.
+    rollout, reference, reward: names of the actors. prompts: a file that `write_prompts` wrote.
     """
 
-    def __init__(
-        self, assistant: Location, rollout: str, reference: str, reward: str, settings: RlhfSettings, saved: Location
-    ) -> None:
+    def __init__(self, prompts: Location, rollout: str, reference: str, reward: str, settings: RlhfSettings, saved: Location):
+        self.prompts, self.settings, self.saved = read_prompt_ids(prompts), settings, saved
         self.rollout: Any = ray.get_actor(rollout)
         self.reference: Any = ray.get_actor(reference)
         self.reward: Any = ray.get_actor(reward)
-        self.settings, self.saved = settings, saved
-        with assistant.as_local() as directory:
-            self.tokenizer: Any = load_tokenizer(directory)
-        texts = read_prompts(assistant, "train")
-        self.prompts = list(encode_prompts(self.tokenizer, texts, settings.prompt_tokens).values())
-        self.left_out = len(texts) - len(self.prompts)
         self.sampling: dict[int, asyncio.Task[Rollouts]] = {}
         self.batches: dict[int, asyncio.Task[Batch]] = {}
         self.current = State(**saved.read_json()) if saved.exists() else State()
@@ -85,25 +77,12 @@ class Coordinator:
         row = {"step": step, **metrics}
         self.current.history = [each for each in self.current.history if each["step"] < step] + [row]
         if step in self.batches:
-            first = [row for row in self.current.samples if row[0] == "1"] if step else []
-            self.current.samples = first + self._show(step, await self.batches[step])
+            first = [sample for sample in self.current.samples if sample["step"] == 0] if step else []
+            self.current.samples = first + some_answers(step, await self.batches[step], self.settings.samples)
         for tasks in (self.sampling, self.batches):
             for past in [each for each in tasks if each <= step]:
                 del tasks[past]
         self.saved.write_json(asdict(self.current))
-
-    def _show(self, step: int, batch: Batch) -> list[list[str]]:
-        rows = range(0, len(batch.rewards), self.settings.samples)[:SHOWN]
-        rollouts = batch.rollouts
-        return [
-            [
-                str(step + 1),
-                self.tokenizer.decode(rollouts.ids[row, : rollouts.prompt_lengths[row]]),
-                self.tokenizer.decode(rollouts.ids[row, rollouts.prompt_lengths[row] : rollouts.lengths[row]]),
-                f"{batch.rewards[row]:.2f}",
-            ]
-            for row in rows
-        ]
 
     async def state(self) -> dict[str, Any]:
         """JSON of what `restore` takes."""
@@ -120,5 +99,16 @@ class Coordinator:
         """Prompts as token ids to compare engine and trainer with."""
         return self.prompts[:PROBES]
 
-    async def prompt_counts(self) -> dict[str, int]:
-        return {"prompts": len(self.prompts), "prompts_too_long": self.left_out}
+
+def some_answers(step: int, batch: Batch, samples: int) -> list[dict[str, Any]]:
+    """The first answers to the first prompts of a batch, as `State.samples` holds them."""
+    rollouts = batch.rollouts
+    return [
+        {
+            "step": step,
+            "prompt": rollouts.ids[row, : rollouts.prompt_lengths[row]].tolist(),
+            "answer": rollouts.ids[row, rollouts.prompt_lengths[row] : rollouts.lengths[row]].tolist(),
+            "reward": float(batch.rewards[row]),
+        }
+        for row in range(0, len(batch.rewards), samples)[:SHOWN]
+    ]

@@ -131,7 +131,7 @@ class Policy:
             export_model(weights, self.config, assistant, output)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+        return torch.tensor(values).to(self.device)
 
 
 SUMS = ("loss", "tokens", "clipped", "truncated", "importance", "mismatch", "kl", "surprise")  # fields of PolicyLoss
@@ -142,7 +142,7 @@ def learning_signal(batch: Batch, settings: RlhfSettings) -> np.ndarray:
     rollouts = batch.rollouts
     rewards = batch.rewards - settings.unended_penalty * ~rollouts.ended
     if settings.kl == "reward":
-        behaviour, reference = torch.from_numpy(rollouts.behaviour), torch.from_numpy(batch.reference)
+        behaviour, reference = torch.tensor(rollouts.behaviour), torch.tensor(batch.reference)
         rewards = rewards - settings.kl_coefficient * k1(behaviour, reference).sum(dim=1).numpy()
     grouped = torch.from_numpy(rewards.astype(np.float32)).view(-1, settings.samples)
     return ADVANTAGES[settings.algorithm](grouped).view(-1).numpy()

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actors.chat import encode_prompt
 from cluster.errors import WorkError
-from cluster.store import Location
+from cluster.store import Location, parquet_bytes
 
 CONVERSATIONS = "conversations.parquet"
 
@@ -36,6 +37,16 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str], longest: int) -> dict
     if not short:
         raise WorkError(f"every prompt is longer than {longest} tokens; raise prompt_tokens")
     return short
+
+
+def write_prompt_ids(prompts: Sequence[Sequence[int]], place: Location) -> None:
+    """Token ids of each prompt, as one Parquet file."""
+    place.write_bytes(parquet_bytes(pa.table({"ids": pa.array(prompts, pa.list_(pa.int32()))})))
+
+
+def read_prompt_ids(place: Location) -> list[list[int]]:
+    with place.open() as file:
+        return pq.read_table(file)["ids"].to_pylist()
 
 
 def prompts_of_step(step: int, per_step: int, count: int, seed: int) -> list[int]:

@@ -27,7 +27,7 @@ class Reference:
     def logprobs(self, rollouts: Rollouts) -> np.ndarray:
         """float32 [B, T]: log p(x_t | x_<t) of the answers' tokens, 0 elsewhere."""
         parts = []
-        for rows in torch.from_numpy(rollouts.ids).split(ROWS):
+        for rows in torch.tensor(rollouts.ids).split(ROWS):
             ids = rows.to(self.device)
             parts.append(token_logprobs(self.model(input_ids=ids, use_cache=False).logits, ids, self.temperature).cpu())
         return np.where(rollouts.mask, torch.cat(parts).numpy(), 0).astype(np.float32)

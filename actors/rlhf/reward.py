@@ -30,7 +30,7 @@ class Reward:
         """
         scores = []
         for ids, lengths in zip(
-            torch.from_numpy(rollouts.ids).split(ROWS), torch.from_numpy(rollouts.lengths).split(ROWS), strict=True
+            torch.tensor(rollouts.ids).split(ROWS), torch.tensor(rollouts.lengths).split(ROWS), strict=True
         ):
             hidden = self.model.base_model(input_ids=ids.to(self.device), use_cache=False).last_hidden_state
             last = hidden[torch.arange(len(ids)), lengths - 1]

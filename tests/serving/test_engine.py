@@ -1,4 +1,3 @@
-import json
 import socket
 from pathlib import Path
 
@@ -40,14 +39,24 @@ def test_a_free_port_stays_free_for_the_endpoint(free_port: int) -> None:
 
 
 def test_a_directory_that_is_no_chat_model_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    model, settings = Location.of(tmp_path), ServeSettings()
     with pytest.raises(RequestError, match=r"no config\.json, so not a model directory"):
-        check_model(Location.of(tmp_path))
+        check_model(model, settings)
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_text("{}")
     with pytest.raises(RequestError, match="its tokenizer has no chat template"):
-        check_model(Location.of(tmp_path))
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
-    check_model(Location.of(tmp_path))
+        check_model(model, settings)
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    check_model(model, settings)
+
+
+def test_more_context_than_the_model_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
+    check_model(Location.of(tmp_path), ServeSettings(context=512))
+    with pytest.raises(RequestError, match=r"^serve\.context 513: the model was made for 512 tokens"):
+        check_model(Location.of(tmp_path), ServeSettings(context=513))
 
 
 def test_talking_to_nobody_says_what_to_start(free_port: int) -> None:
@@ -65,4 +74,9 @@ def test_the_reason_of_a_failed_start_is_the_first_exception_of_the_engine(tmp_p
         "RuntimeError: Engine core initialization failed. See root cause above.\n"
     )
     assert reason(log, RuntimeError("deploy failed")) == "ValueError: Head size 16 is not supported"
+    log.write_text("RuntimeError: Failed to create vLLM engine config: 1 validation error\n  Value error, no such model\nx\n")
+    assert (
+        reason(log, RuntimeError())
+        == "RuntimeError: Failed to create vLLM engine config: 1 validation error Value error, no such model"
+    )
     assert reason(tmp_path / "absent", TimeoutError("first\nlast")) == "TimeoutError: last"

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from rich.console import Console
 
 from actors.rlhf.settings import RlhfSettings
 from actors.stages import STAGES as ACTORS
@@ -89,27 +90,26 @@ class Line(Recipe):
     rlhf: RlhfSettings
 
 
-def run(root: str, tokenizer: str, rlhf: dict[str, Any], until: str | None = None) -> None:
+def main(root: str, tokenizer: str, sections: dict[str, Any]) -> None:
     tiny = Tiny(tokenizer=tokenizer)
     recipe = Line(
         name="line",
         root=root,
-        cluster=ClusterSettings(dashboard=False),
+        cluster=ClusterSettings(dashboard=False, **sections.get("cluster", {})),
         tracking=TrackingSettings(wandb="disabled"),
         sft=tiny,
         reward=tiny,
-        rlhf=RlhfSettings(**rlhf),
+        rlhf=RlhfSettings(**sections["rlhf"]),
     )
-    store, session, failed = Store(root), Session(recipe.cluster), True
+    store, session = Store(root), Session(recipe.cluster)
     try:
         session.check()
-        run_plan(make_plan(recipe, STAGES, store, until), recipe, store, session, RunConsole(), Path(root, "logs"))
-        failed = False
+        run_plan(make_plan(recipe, STAGES, store), recipe, store, session, RunConsole(Console()), Path(root, "logs"))
     except (RequestError, WorkError) as error:
         sys.exit(str(error))
     finally:
-        session.stop(failed)
+        session.stop()
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], sys.argv[2], yaml.safe_load(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], yaml.safe_load(sys.argv[3]))
