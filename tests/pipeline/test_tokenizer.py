@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cluster.store import Location, shard_records
 from pipeline.token_worker import TokenWorker, token_dtype
-from pipeline.tokenizer import SPECIAL_TOKENS, train
+from pipeline.tokenizer import SPECIAL_TOKENS, train, with_chat_template
 
 REPOSITORY = Path(__file__).parents[2]
 TEXTS = [
@@ -27,7 +27,7 @@ TEXTS = [
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("tokenizer")
-    train(iter(TEXTS), 380, 2).save_pretrained(place)
+    with_chat_template(train(TEXTS, 380, 2)).save_pretrained(place)
     return place
 
 
@@ -75,17 +75,11 @@ def test_the_chat_template_writes_turns_and_marks_what_the_assistant_says(tokeni
     assert tokenizer.decode(said) == "Water that comes and goes.<|end|>"
 
 
-def test_the_same_texts_give_the_same_bytes_in_another_process(directory: Path, tmp_path: Path) -> None:
-    program = (
-        "from tests.pipeline.test_tokenizer import TEXTS; from pipeline.tokenizer import train; "
-        f"train(iter(TEXTS), 380, 2).save_pretrained({str(tmp_path)!r})"
-    )
+def test_the_same_texts_give_the_same_bytes_in_another_process_on_all_cores() -> None:
+    program = "from tests.pipeline.test_tokenizer import *; print(train(TEXTS, 380, 2).to_str())"
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TOKENIZERS_PARALLELISM": "true", "PYTHONPATH": str(REPOSITORY)}
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY, env=environment)
-    names = sorted(path.name for path in directory.iterdir())
-    assert names == sorted(path.name for path in tmp_path.iterdir())
-    for name in names:
-        assert (directory / name).read_bytes() == (tmp_path / name).read_bytes()
+    other = subprocess.run([sys.executable, "-c", program], check=True, cwd=REPOSITORY, env=environment, capture_output=True)
+    assert other.stdout.decode().strip() == train(TEXTS, 380, 2).to_str()
 
 
 class Counting:

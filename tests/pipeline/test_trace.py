@@ -43,14 +43,7 @@ def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
             "pages",
             {
                 "part-000000.parquet": pages(
-                    {
-                        "doc_id": 0,
-                        "url": "http://h/b",
-                        "status": "rejected",
-                        "reason": "word_count",
-                        "value": 3.0,
-                        "threshold": 50.0,
-                    },
+                    {"doc_id": 0, "url": "http://h/b", "status": "rejected", **dropped},
                     {"doc_id": 1, "url": "http://h/c", "status": "kept", "text": "words and"},
                 ),
                 "part-000001.parquet": pages(
