@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from actors.stages import STAGES as ACTORS
+from actors.stages import check_recipe
 from cluster.console import RunConsole, human_seconds, noise_to
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
@@ -83,7 +84,9 @@ def load(recipe: str | None, root: str | None, settings: list[str] | None, input
         overrides.append(f"crawl.input={json.dumps(inputs)}")
     if root:
         overrides.append(f"root={json.dumps(root)}")
-    return load_recipe(MODEL, recipe, overrides)
+    chosen = load_recipe(MODEL, recipe, overrides)
+    check_recipe(chosen)
+    return chosen
 
 
 def known_stage(name: str | None) -> str | None:

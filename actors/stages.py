@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors.evaluation.settings import EvaluationSettings
 from actors.rlhf.settings import RlhfSettings
 from actors.settings import PretrainSettings, RewardSettings, SftSettings
+from cluster.errors import RequestError
 from cluster.stage import Context, Stage
 
 
@@ -40,6 +43,27 @@ def evaluation(ctx: Context) -> None:
     from actors.evaluation.evaluate import evaluate
 
     evaluate(ctx)
+
+
+def check_recipe(recipe: Any) -> None:
+    """Refuse, before any work, sections that do not fit each other. Raises RequestError naming both."""
+    context, workers = recipe.pretrain.model.context, recipe.cluster.train_workers
+    lengths = {
+        "tokens.sequence_length": recipe.tokens.sequence_length,
+        "sft.length": recipe.sft.length,
+        "reward.length": recipe.reward.length,
+        "rlhf.prompt_tokens + rlhf.answer_tokens": recipe.rlhf.prompt_tokens + recipe.rlhf.answer_tokens,
+        "evaluation.prompt_tokens + evaluation.answer_tokens": recipe.evaluation.prompt_tokens
+        + recipe.evaluation.answer_tokens,
+    }
+    for name, length in lengths.items():
+        if length > context:
+            raise RequestError(f"{name} is {length}, more than pretrain.model.context ({context}); change one of them")
+    for name in ("pretrain", "sft", "reward"):
+        if (batch := getattr(recipe, name).batch) % workers:
+            raise RequestError(
+                f"{name}.batch ({batch}) is not divisible by cluster.train_workers ({workers}); change one of them"
+            )
 
 
 STAGES: tuple[Stage, ...] = (

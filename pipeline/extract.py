@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.process_guard import ExecutionTimeout, InterruptType, time_guard
 
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^>]*?(/?)>")
 # Void elements, and those whose end a parser supplies: they do not nest by themselves.
@@ -33,8 +34,8 @@ class Extracted:
     extractor: str
 
 
-class TooSlow(Exception):
-    """The extractor did not end in the time it was given."""
+class TooSlow(BaseException):
+    """The extractor did not end in its time. No Exception, which the extractor would catch itself."""
 
 
 def extract(html: str, skip: Sequence[str], fallback_below: int, seconds: int) -> Extracted:
@@ -58,13 +59,26 @@ def plain_text(html: str, skip: Sequence[str], main_content: bool) -> str:
     return extract_plain_text(html, preserve_formatting=True, main_content=main_content, skip_elements=list(skip) or None)
 
 
-def with_trafilatura(html: str, seconds: int) -> str:
+def with_trafilatura(html: str, seconds: float) -> str:
+    with time_limit(seconds):
+        return trafilatura.extract(html, include_comments=False) or ""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TooSlow in what runs inside after `seconds`. By a signal, because only that ends a regular expression that
+    has run away; so it works in the main thread, where Ray runs an actor's methods."""
+
+    def late(*_: object) -> None:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        with time_guard(timeout=seconds, grace_period=seconds, interrupt_type=InterruptType.exception):
-            text = trafilatura.extract(html, include_comments=False)
-    except ExecutionTimeout as late:
-        raise TooSlow from late
-    return text or ""
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def tidy(text: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import ray
 
-# TMP
 from actors.fit import on_ranks
 from actors.model import load_tokenizer
 from actors.rlhf.coordinator import Coordinator, State

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import random
 import string
 import threading
@@ -159,7 +160,7 @@ def test_robots_txt_is_obeyed_and_its_delay_kept(site: Site, tmp_path: Path) -> 
     assert "/private/x" not in site.paths()
     times = [when for path, when in site.asked if path != "/robots.txt"]
     assert len(times) == 3
-    assert min(later - earlier for earlier, later in zip(times, times[1:], strict=False)) >= 0.19
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.19
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -44,14 +44,10 @@ def test_a_module_that_opens_a_browser_does_no_harm(free_port: int, tmp_path, mo
 
 @pytest.mark.parametrize(
     "page",
-    ["antigravity.html", "idlelib.html", "test.html", "test.support.html", "asyncio.__main__.html", "turtledemo.html"]
-    + [
-        "lib2to3.tests.html",
-        "_testcapi.html",
-        "get?key=os",
-        "search?key=x",
-        "distutils.tests.test_core.html",
-        "unittest.test.html",
+    [
+        *("antigravity.html", "idlelib.html", "test.html", "test.support.html", "asyncio.__main__.html", "turtledemo.html"),
+        *("lib2to3.tests.html", "_testcapi.html", "distutils.tests.test_core.html", "unittest.test.html"),
+        *("get?key=os", "search?key=x"),
     ],
 )
 def test_pages_that_would_run_something_are_not_asked_for(page: str) -> None:
