@@ -76,7 +76,7 @@ class Session:
             options["address"] = self.address
         try:
             context = ray.init(**options)
-        except (ConnectionError, RuntimeError, TimeoutError) as error:
+        except Exception as error:  # a node that is late on a busy machine is a bare Exception in Ray
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
         url = context.dashboard_url
