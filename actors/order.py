@@ -1,11 +1,11 @@
-"""Which examples a step uses: endless seeded permutations, a pure function of the step."""
+"""Which examples a step uses, and which are held out: pure functions of the step and the text."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import xxhash
+
+from pipeline.order import SequenceOrder
 
 
 def examples_of(step: int, batch: int, rank: int, world: int, count: int, seed: int) -> np.ndarray:
@@ -14,13 +14,7 @@ def examples_of(step: int, batch: int, rank: int, world: int, count: int, seed: 
     The global batch of a step does not depend on the number of ranks.
     """
     size = batch // world
-    first = step * batch + rank * size
-    return np.array([permutation(count, seed, draw // count)[draw % count] for draw in range(first, first + size)])
-
-
-@lru_cache(maxsize=2)  # a batch may reach from one epoch into the next
-def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, epoch)).permutation(count)
+    return SequenceOrder(count, seed).sequence_ids(step, batch)[rank * size : (rank + 1) * size]
 
 
 def held_out(prompt: str, share: float) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from cluster.recipe import ClusterSettings
 
 TEMPORARY_PREFIX = "pageloom-"
+STOP_SECONDS = 3
 
 
 class Session:
@@ -76,7 +79,7 @@ class Session:
             options["address"] = self.address
         try:
             context = ray.init(**options)
-        except (ConnectionError, RuntimeError, TimeoutError) as error:
+        except Exception as error:  # a node that is late on a busy machine is a bare Exception in Ray
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
         url = context.dashboard_url
@@ -96,7 +99,15 @@ class Session:
             return
         import ray
 
-        ray.shutdown()
+        family = psutil.Process().children(recursive=True) if self.temporary else []
+        leaving = threading.Thread(target=ray.shutdown, daemon=True, name="ray-shutdown")
+        leaving.start()
+        leaving.join(STOP_SECONDS)
+        # Workers in the middle of an import or a computation do not hear Ray's polite request for a long time.
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=STOP_SECONDS)
         self._mailbox = None
         if self.temporary is not None and not self.keep_logs:
             shutil.rmtree(self.temporary, ignore_errors=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import signal
 import unicodedata
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import trafilatura
 from resiliparse.extract.html2text import extract_plain_text
 
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^>]*?(/?)>")
@@ -34,51 +31,25 @@ class Extracted:
     extractor: str
 
 
-class TooSlow(BaseException):
-    """The extractor did not end in its time. No Exception, which the extractor would catch itself."""
-
-
-def extract(html: str, skip: Sequence[str], fallback_below: int, seconds: int) -> Extracted:
+def extract(html: str, skip: Sequence[str], fallback_below: int, careful: Callable[[str], str]) -> Extracted:
     """Main content by resiliparse; where it left nearly all of the page out, by trafilatura too.
 
     resiliparse is ten times as fast and rarely loses text; where it does it takes the content for navigation,
     and finds fewer than `fallback_below` characters and less than half of what is visible. The longer text wins.
     On 160 WCXB pages that raises word F1 from .820 to .855 and asks trafilatura for 6% of them (all: .876).
-    skip: CSS selectors of elements to leave out. Raises TooSlow.
+    skip: CSS selectors of elements to leave out. careful: trafilatura (pipeline.careful); its errors go through.
     """
     text = tidy(plain_text(html, skip, main_content=True))
     if len(text) >= fallback_below or len(html) > TRAFILATURA_BYTES:
         return Extracted(text, "resiliparse")
     if len(text) > 0.5 * len(tidy(plain_text(html, skip, main_content=False))):
         return Extracted(text, "resiliparse")
-    other = tidy(with_trafilatura(html, seconds))
+    other = tidy(careful(html))
     return Extracted(other, "trafilatura") if len(other) > len(text) else Extracted(text, "resiliparse")
 
 
 def plain_text(html: str, skip: Sequence[str], main_content: bool) -> str:
     return extract_plain_text(html, preserve_formatting=True, main_content=main_content, skip_elements=list(skip) or None)
-
-
-def with_trafilatura(html: str, seconds: float) -> str:
-    with time_limit(seconds):
-        return trafilatura.extract(html, include_comments=False) or ""
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TooSlow in what runs inside after `seconds`. By a signal, because only that ends a regular expression that
-    has run away; so it works in the main thread, where Ray runs an actor's methods."""
-
-    def late(*_: object) -> None:
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def tidy(text: str) -> str:

@@ -12,8 +12,9 @@ from yarl import URL
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline import ledger
+from pipeline.careful import CarefulExtractor, ExtractorDied
 from pipeline.charset import decode
-from pipeline.extract import TooSlow, extract, nesting, tidy
+from pipeline.extract import extract, nesting, tidy
 from pipeline.heuristics import judge
 from pipeline.language import LanguageDetector
 from pipeline.page_settings import PagesSettings
@@ -55,6 +56,7 @@ class PageWorker:
     def __init__(self, settings: PagesSettings, output: Location, track: Track) -> None:
         self.settings, self.output, self.track = settings, output, track
         self.language = LanguageDetector(settings.language.characters)
+        self.careful = CarefulExtractor(settings.extract_seconds)
 
     def __call__(self, unit: dict[str, Any]) -> None:
         shard, rows, about, unread = unit["shard"], list[dict[str, Any]](), 0, Counter[str]()
@@ -122,9 +124,9 @@ class PageWorker:
             if (depth := nesting(decoded.text)) > settings.max_nesting:
                 return row | {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
             try:
-                found = extract(decoded.text, settings.skip_elements, settings.fallback_below, settings.extract_seconds)
-            except TooSlow:
-                return row | {"reason": "slow", "threshold": float(settings.extract_seconds)}
+                found = extract(decoded.text, settings.skip_elements, settings.fallback_below, self.careful)
+            except ExtractorDied as died:
+                return row | {"reason": died.reason, "threshold": float(settings.extract_seconds)}
             row |= {"text": found.text, "extractor": found.extractor}
         text = row["text"]
         if not text:

@@ -234,15 +234,19 @@ def json_record(line: bytes, file: str, offset: int, limit: int) -> Record:
 
 
 def field_record(fields: dict[str, Any], file: str, offset: int) -> Record:
-    row = Record(file, offset, url=str(fields.get("url") or f"{file}#{offset}"))
+    row = Record(file, offset, url=whole_text(str(fields.get("url") or f"{file}#{offset}")))
     if isinstance(fields.get("html"), str):
-        row.body = fields["html"].encode()
-        row.charset = "utf-8"
+        row.charset, row.body = "utf-8", whole_text(fields["html"]).encode()
     elif isinstance(fields.get("text"), str):
-        row.mime, row.body = "text/plain", fields["text"]
+        row.mime, row.body = "text/plain", whole_text(fields["text"])
     else:
         row.problem = "no_text_or_html"
     return row
+
+
+def whole_text(text: str) -> str:
+    """JSON can spell half a surrogate pair, which no file can hold: it becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_parquet(place: Location, part: Part, limit: int) -> Iterator[Record]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from cluster.errors import WorkError
 from cluster.report import Table
 from cluster.stage import Context
 from cluster.store import Artefact
@@ -29,16 +29,17 @@ SPECIAL_TOKENS = [END_OF_TEXT, PAD, SYSTEM, USER, ASSISTANT, END]  # ids 0, 1, 2
 # pieces that no merge crosses (the same classes as GPT-4's cl100k, Bavarian et al. 2022).
 PIECES = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
-# Each turn is role, line end, content, end. `generation` marks what the assistant said, for loss masks.
+# Each turn is a role's token, the content, the end token. `generation` marks what the assistant says, for loss masks.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['role'] == 'assistant' %}"
-    "<|assistant|>\n{% generation %}{{ message['content'] }}<|end|>{% endgeneration %}\n"
+    "{% generation %}{{ message['content'] + '<|end|>' }}{% endgeneration %}"
     "{% else %}"
-    "<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n"
+    "{{ message['content'] + '<|end|>' }}"
     "{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
 
@@ -46,13 +47,9 @@ def run_tokenizer(ctx: Context) -> None:
     """Learn the merges from the training documents and write the directory; tells bytes a token on held-out text."""
     started = time.time()
     corpus, settings = ctx.inputs["corpus"], ctx.settings
-    tokenizer = train(documents(corpus, "train", int(settings.sample_mb * 1e6)), settings.vocabulary, settings.min_frequency)
+    texts = documents(corpus, "train", int(settings.sample_mb * 1e6))
+    tokenizer = with_chat_template(train(texts, settings.vocabulary, settings.min_frequency))
     learnt = len(tokenizer)
-    if learnt < settings.vocabulary:
-        raise WorkError(
-            f"the corpus gives only {learnt} tokens, tokenizer.vocabulary asks for {settings.vocabulary}; "
-            f"set it to {learnt} or less, or give more text"
-        )
     with tempfile.TemporaryDirectory(prefix="pageloom-") as directory:
         tokenizer.save_pretrained(directory)
         ctx.output.upload(Path(directory))
@@ -68,8 +65,9 @@ def run_tokenizer(ctx: Context) -> None:
     ctx.tell(
         Table(
             title="Tokenizer",
-            columns=["vocabulary", "bytes a token on held-out text", "longest tokens"],
-            rows=[[learnt, round(ratio, 3), "  ".join(shown(tokenizer, token) for token in longest[:6])]],
+            columns=["vocabulary", "asked for", "bytes a token on held-out text", "longest tokens"],
+            rows=[[learnt, settings.vocabulary, round(ratio, 3), "  ".join(shown(tokenizer, token) for token in longest[:6])]],
+            note="a small corpus has fewer pairs worth a token than were asked for" if learnt < settings.vocabulary else "",
         )
     )
 
@@ -87,14 +85,11 @@ def documents(corpus: Artefact, split: str, limit: int) -> Iterator[str]:
                         return
 
 
-def train(texts: Iterator[str], vocabulary: int, min_frequency: int) -> Any:
-    """A transformers PreTrainedTokenizerFast of at most `vocabulary` tokens. The same texts give the same tokenizer.
+def train(texts: Iterable[str], vocabulary: int, min_frequency: int) -> Tokenizer:
+    """Byte-level BPE of at most `vocabulary` tokens. The same texts give the same tokenizer.
 
     Source: Sennrich et al. 2016 (BPE), Radford et al. 2019 (on bytes). Memory: the distinct words of the texts.
     """
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -111,6 +106,13 @@ def train(texts: Iterator[str], vocabulary: int, min_frequency: int) -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def with_chat_template(tokenizer: Tokenizer) -> Any:
+    """The same as a transformers tokenizer, with its chat template and special tokens named."""
+    from transformers import PreTrainedTokenizerFast
+
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END_OF_TEXT,

@@ -9,7 +9,6 @@ from typing import Any
 
 import ray
 
-# TMP
 from actors.fit import on_ranks
 from actors.model import load_tokenizer
 from actors.rlhf.coordinator import Coordinator, State
@@ -28,7 +27,7 @@ from cluster.store import Artefact, Location
 def align(ctx: Context) -> None:
     """Train the assistant on the judge's rewards; the aligned model goes to `ctx.output`."""
     settings, assistant, published = ctx.settings, ctx.inputs["assistant"].location, ctx.work / "weights"
-    check(settings, ctx.inputs["assistant"], ctx.inputs["judge"])
+    check(settings, ctx.cluster.train_workers, ctx.inputs["assistant"], ctx.inputs["judge"])
     with started_actors(ctx, published) as (coordinator, rollout):
         job = Job(settings, assistant, ctx.output, published, coordinator, rollout, ctx.cluster.checkpoint_seconds, ctx.track)
         on_ranks(ctx, lambda: align_policy(job))
@@ -36,13 +35,19 @@ def align(ctx: Context) -> None:
         report(ctx, State(**ray.get(told.state.remote())))
 
 
-def check(settings: RlhfSettings, assistant: Artefact, judge: Artefact) -> None:
+def check(settings: RlhfSettings, ranks: int, assistant: Artefact, judge: Artefact) -> None:
     """Refuse, before any actor starts, what cannot work. Raises RequestError."""
     context = (assistant.location / "config.json").read_json()["max_position_embeddings"]
     if settings.prompt_tokens + settings.answer_tokens > context:
         raise RequestError(
             f"rlhf.prompt_tokens + rlhf.answer_tokens = {settings.prompt_tokens + settings.answer_tokens} is more than the "
             f"assistant's context of {context} tokens; lower one of them"
+        )
+    answers, hands = settings.prompts * settings.samples, settings.minibatches * ranks
+    if answers < hands:
+        raise RequestError(
+            f"rlhf.prompts x rlhf.samples = {answers} answers are fewer than "
+            f"rlhf.minibatches x cluster.train_workers = {hands}; raise one of the former"
         )
     words = [(model.location / "tokenizer.json").read_bytes() for model in (assistant, judge)]
     if words[0] != words[1]:
@@ -71,9 +76,9 @@ def started_actors(ctx: Context, published: Location) -> Iterator[tuple[str, str
 
     gpus = ctx.cluster.gpus_per_worker
     try:
-        rollout = start(Rollout, assistant, published, settings, cpus=1, gpus=gpus)
-        reference = start(Reference, assistant, settings.temperature, cpus=0.5, gpus=gpus)
-        reward = start(Reward, judge, cpus=0.5, gpus=gpus)
+        rollout = start(Rollout, assistant, published, settings, cpus=0.5, gpus=gpus)
+        reference = start(Reference, assistant, settings.temperature, cpus=0.25, gpus=gpus)
+        reward = start(Reward, judge, cpus=0.25, gpus=gpus)
         prompts, saved = ctx.work / "prompts.parquet", ctx.work / "coordinator.json"
         prepare_prompts(ctx, prompts)
         coordinator = start(Coordinator, prompts, rollout, reference, reward, settings, saved, cpus=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,10 @@ class Policy:
         checkpoint.save(self.model, self.optimiser, {"step": step, "coordinator": coordinator})
 
     def train_step(self, step: int, batch: Batch) -> dict[str, float]:
-        """Learn from a batch once, in `minibatches` updates. Returns means over its answers' tokens."""
+        """Learn from a batch once, in `minibatches` updates. Returns means over its answers' tokens.
+
+        An update whose gradient is not finite changes nothing and counts as skipped.
+        """
         settings, mask = self.settings, batch.rollouts.mask
         advantages = learning_signal(batch, settings)
         hands = deal(batch.rollouts.lengths, settings.minibatches * self.ranks).reshape(settings.minibatches, self.ranks, -1)
@@ -65,12 +69,14 @@ class Policy:
             tokens = int(mask[hand[hand >= 0]].sum())
             totals += self._accumulate(batch, advantages, hand[self.rank], before, tokens)
             norms.append(clip_gradients(self.model, settings.optimiser.clip))
-            self.optimiser.step()
+            if math.isfinite(norms[-1]):
+                self.optimiser.step()
             self.optimiser.zero_grad()
         dist.all_reduce(totals)
         sums = dict(zip(SUMS, totals.tolist(), strict=True))
         return {name: sums[name] / sums["tokens"] for name in SUMS if name != "tokens"} | {
             "gradient_norm": float(np.mean(norms)),
+            "skipped": float(sum(not math.isfinite(norm) for norm in norms)),
             "learning_rate": rate,
         }
 
@@ -81,15 +87,16 @@ class Policy:
         settings, totals = self.settings, torch.zeros(len(SUMS), device=self.device)
         for at in range(0, len(rows), ROWS):
             part = rows[at : at + ROWS]
-            ids = self._tensor(batch.rollouts.ids[part])
+            width = int(batch.rollouts.lengths[part].max())
+            ids = self._tensor(batch.rollouts.ids[part, :width])
             logp = token_logprobs(self.model(input_ids=ids, use_cache=False).logits, ids, settings.temperature)
             found = policy_loss(
                 logp,
-                logp.detach() if proximal is None else proximal[at : at + ROWS],
-                self._tensor(batch.rollouts.behaviour[part]),
-                self._tensor(batch.reference[part]),
+                logp.detach() if proximal is None else proximal[at : at + ROWS, :width],
+                self._tensor(batch.rollouts.behaviour[part, :width]),
+                self._tensor(batch.reference[part, :width]),
                 self._tensor(advantages[part]),
-                self._tensor(batch.rollouts.mask[part] & (part >= 0)[:, None]),
+                self._tensor(batch.rollouts.mask[part, :width] & (part >= 0)[:, None]),
                 clip=settings.clip,
                 importance_cap=settings.importance_cap,
                 kl_coefficient=settings.kl_coefficient if settings.kl == "loss" else 0.0,

@@ -1,12 +1,12 @@
-"""The actor that holds the model the policy must stay near to: the assistant, never trained."""
+"""The actor that holds the model the policy must stay near to: the assistant, never trained.
+
+Who holds an actor's handle imports its module, so this one imports torch only where it is used.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from actors.model import load_model
-from actors.rlhf.logprobs import token_logprobs
 from actors.rlhf.rollouts import Rollouts
 from cluster.store import Location
 
@@ -14,20 +14,28 @@ ROWS = 16  # sequences a forward pass: bounds the logits, rows x tokens x vocabu
 
 
 class Reference:
-    """Log-probabilities by a frozen model."""
+    """Log-probabilities by a frozen model, at the temperature that the policy samples with."""
 
     def __init__(self, model: Location, temperature: float) -> None:
+        import torch
+
+        from actors.model import load_model
+
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.temperature = temperature
         with model.as_local() as directory:
             self.model = load_model(directory).eval()
         self.model.to(self.device)
 
-    @torch.inference_mode()
     def logprobs(self, rollouts: Rollouts) -> np.ndarray:
         """float32 [B, T]: log p(x_t | x_<t) of the answers' tokens, 0 elsewhere."""
+        import torch
+
+        from actors.rlhf.logprobs import token_logprobs
+
         parts = []
-        for rows in torch.tensor(rollouts.ids).split(ROWS):
-            ids = rows.to(self.device)
-            parts.append(token_logprobs(self.model(input_ids=ids, use_cache=False).logits, ids, self.temperature).cpu())
+        with torch.inference_mode():
+            for rows in torch.tensor(rollouts.ids, device=self.device).split(ROWS):
+                logits = self.model(input_ids=rows, use_cache=False).logits
+                parts.append(token_logprobs(logits, rows, self.temperature).cpu())
         return np.where(rollouts.mask, torch.cat(parts).numpy(), 0).astype(np.float32)

@@ -16,11 +16,17 @@ import numpy as np
 
 from actors.rlhf.rollouts import Rollouts
 from actors.rlhf.settings import RlhfSettings
-from actors.rlhf.sync import WEIGHTS, weights_at
 from cluster.store import Location, digest_bytes
 
 # vLLM reads these while it is imported.
 ENGINE_ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "TORCHDYNAMO_DISABLE": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+
+WEIGHTS = "model.safetensors"
+
+
+def weights_at(published: Location, version: int) -> Location:
+    """The directory of a published version, with its WEIGHTS in it."""
+    return published / f"{version:08d}"
 
 
 class Rollout:

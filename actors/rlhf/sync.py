@@ -16,13 +16,12 @@ import torch.distributed as dist
 from safetensors.torch import save
 from torch import Tensor
 
+from actors.rlhf.rollout import WEIGHTS, weights_at
 from cluster.errors import WorkError
 from cluster.store import Location, digest_bytes
 
 if TYPE_CHECKING:
     from actors.rlhf.policy import Policy
-
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,6 @@ def write_weights(place: Location, version: int, weights: Mapping[str, Tensor]) 
         if int(name) not in (version, version - 1):
             (place / name).delete()
     return digest_bytes(data)
-
-
-def weights_at(place: Location, version: int) -> Location:
-    """The directory of a version: vLLM loads its weights from there."""
-    return place / f"{version:08d}"
 
 
 def verify(version: int, expected: Sequence[np.ndarray], served: Sequence[np.ndarray], tolerance: float) -> float:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.order import SequenceOrder
 
-counts, seeds = st.integers(1, 300), st.integers(0, 2**31)
+counts, seeds = st.integers(1, 70), st.integers(0, 2**31)
 
 
 @given(count=counts, seed=seeds, batch=st.integers(1, 40))

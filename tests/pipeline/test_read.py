@@ -171,6 +171,21 @@ def test_a_bad_line_is_counted_and_the_next_one_read(tmp_path: Path) -> None:
     assert [records[0].body, records[2].body] == ["one", b"<p>two"]
 
 
+def test_half_a_surrogate_pair_does_not_stop_a_shard(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "a\\ud800b", "url": "u\\udfff"}\n{"html": "<p>\\ud800"}\n')
+    first, second = read(Part(str(path), "x", "jsonl"))
+    assert (first.body, first.url, second.body) == ("a?b", "u?", b"<p>?")
+
+
+def test_header_bytes_that_are_no_utf_8_do_not_stop_a_shard(make_warc: Callable[..., Path]) -> None:
+    path = make_warc(*PAGES[:2])
+    path.write_bytes(gzip.decompress(path.read_bytes()).replace(b"http://h/0", b"http://h/\xff"))
+    records = read(Part(str(path), "x", "warc"))
+    assert len(records) == 2
+    assert all(each.url.encode("utf-8") for each in records)
+
+
 def test_a_truncated_jsonl_gz_keeps_the_lines_before(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl.gz"
     data = gzip.compress(b"".join(b'{"text": "%d %s"}\n' % (n, str(n**97).encode()) for n in range(5000)))

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
+from actors.rlhf.prompts import CONVERSATIONS
 from actors.rlhf.settings import RlhfSettings
 from actors.stages import STAGES as ACTORS
 from cluster.console import RunConsole
@@ -32,22 +33,24 @@ class Tiny(BaseModel):
 
 
 def assistant(ctx: Context) -> None:
-    import pyarrow as pa
-
     write_tiny_model(ctx.settings, ctx.output, "LlamaForCausalLM")
-    table = pa.table(
-        {
-            "prompt": PROMPTS,
-            "response": ["The sum."] * len(PROMPTS),
-            "split": ["train" if n < 32 else "heldout" for n in range(len(PROMPTS))],
-            "source": ["synthetic"] * len(PROMPTS),
-        }
-    )
-    (ctx.output / "conversations.parquet").write_bytes(parquet_bytes(table))
+    write_conversations(ctx.output / CONVERSATIONS)
 
 
 def judge(ctx: Context) -> None:
     write_tiny_model(ctx.settings.model_copy(update={"seed": 1}), ctx.output, "LlamaForSequenceClassification")
+
+
+def write_conversations(place: Location) -> None:
+    import pyarrow as pa
+
+    table = {
+        "prompt": PROMPTS,
+        "response": ["The sum."] * len(PROMPTS),
+        "split": ["train" if n < 32 else "heldout" for n in range(len(PROMPTS))],
+        "source": ["synthetic"] * len(PROMPTS),
+    }
+    place.write_bytes(parquet_bytes(pa.table(table)))
 
 
 def write_tiny_model(settings: Tiny, destination: Location, architecture: str) -> None:

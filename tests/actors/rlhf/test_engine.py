@@ -13,9 +13,9 @@ from transformers import LlamaForCausalLM
 
 from actors.model import load_model
 from actors.rlhf.logprobs import token_logprobs
-from actors.rlhf.rollout import Rollout
+from actors.rlhf.rollout import Rollout, weights_at
 from actors.rlhf.settings import RlhfSettings
-from actors.rlhf.sync import verify, weights_at, write_weights
+from actors.rlhf.sync import verify, write_weights
 from cluster.errors import WorkError
 from cluster.store import Location
 from tests.actors.rlhf.line import Tiny, write_tiny_model

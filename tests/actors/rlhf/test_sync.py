@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from actors.rlhf.sync import WEIGHTS, verify, weights_at, write_weights
+from actors.rlhf.rollout import WEIGHTS, weights_at
+from actors.rlhf.sync import verify, write_weights
 from cluster.errors import WorkError
 from cluster.store import Location, digest_bytes
 

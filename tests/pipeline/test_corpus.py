@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.store import Location, shard_records
+from pipeline.corpus import choose_heldout
+from pipeline.corpus_settings import CorpusSettings
+from pipeline.corpus_worker import CorpusWorker
+
+
+def pages(number: int, seed: int = 0) -> pa.Table:
+    hashes = [xxhash.xxh3_128_hexdigest(f"{seed}/{each}".encode()) for each in range(number)]
+    return pa.table({"doc_id": pa.array(range(number), pa.int64()), "content_hash": hashes})
+
+
+@given(number=st.integers(2, 60), share=st.floats(0.001, 0.9), least=st.integers(1, 80))
+def test_some_documents_are_held_out_and_some_are_not(number: int, share: float, least: int) -> None:
+    heldout = choose_heldout(pages(number), share, least)
+    assert 1 <= len(heldout) <= number - 1
+    assert len(heldout) >= min(least, number - 1)
+    assert heldout == sorted(set(heldout))
+
+
+def test_the_share_is_kept() -> None:
+    assert len(choose_heldout(pages(20_000), 0.03, 1)) == pytest.approx(600, abs=100)  # four standard deviations are 97
+
+
+def test_a_page_keeps_its_side_whatever_else_is_crawled() -> None:
+    some, more = pages(4000), pages(9000)
+    before, after = set(choose_heldout(some, 0.03, 1)), set(choose_heldout(more, 0.03, 1))
+    assert before == {doc_id for doc_id in after if doc_id < 4000}
+
+
+def test_the_order_of_the_pages_does_not_matter() -> None:
+    table = pages(500)
+    order = list(range(500))
+    random.Random(1).shuffle(order)
+    assert choose_heldout(table.take(order), 0.05, 1) == choose_heldout(table, 0.05, 1)
+
+
+class Silent:
+    def advance(self, *_: object, **__: object) -> None:
+        """Where no Ray runs nobody follows the progress."""
+
+
+def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path) -> None:
+    texts = ["write to a@example.org", "a duplicate", "rejected", "held out: b@example.org"]
+    pq.write_table(
+        pa.table(
+            {
+                "doc_id": [0, 1, 2, 3],
+                "url": ["u0", "u1", "u2", "u3"],
+                "text": pa.array(texts, pa.large_string()),
+                "status": ["kept", "kept", "rejected", "kept"],
+            }
+        ),
+        tmp_path / "part-000000.parquet",
+    )
+    pq.write_table(pa.table({"doc_id": [0, 1, 3], "kept": [True, False, True]}), tmp_path / "decisions.parquet")
+    output = Location.of(tmp_path / "out")
+    worker = CorpusWorker(CorpusSettings(), Location.of(tmp_path / "decisions.parquet"), output, Silent())  # type: ignore[arg-type]
+    unit = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [3], "total": 2}
+    worker({"shard": 0, "split": "train", **unit})
+    worker({"shard": 1, "split": "heldout", **unit})
+    train = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
+    heldout = pq.read_table(tmp_path / "out/heldout-000000.parquet").to_pylist()
+    assert train == [{"doc_id": 0, "url": "u0", "text": "write to <EMAIL>"}]
+    assert heldout == [{"doc_id": 3, "url": "u3", "text": "held out: <EMAIL>"}]
+    assert shard_records(output)[0]["counts"] == {
+        "split": "train",
+        "documents": 1,
+        "characters": 16,
+        "bytes": 16,
+        "spans": {"email": 1},
+    }

@@ -1,0 +1,234 @@
+"""The stages from crawl to tokens on a real Ray, through the runner that `pageloom run` uses."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from rich.console import Console
+from transformers import AutoTokenizer
+
+from cluster.console import RunConsole
+from cluster.errors import RequestError, WorkError
+from cluster.recipe import ClusterSettings, load_recipe, read_recipe, recipe_model
+from cluster.run import run_plan
+from cluster.session import Session
+from cluster.stage import make_plan
+from cluster.store import Artefact, Store, shard_records
+from pipeline.reader import TokenReader
+from pipeline.stages import STAGES
+from pipeline.trace import Training, trace_page
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., dict[str, Artefact]]
+
+
+@pytest.fixture(scope="module")
+def session(s3_server: str) -> Iterator[Session]:
+    """One Ray for all tests. Its workers know the S3 server, as they do where the environment names one before a run."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", s3_server)
+        environment.setenv("AWS_REGION", "us-east-1")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "test")
+        session = Session(ClusterSettings(dashboard=False))
+        session.start()
+        yield session
+        session.stop()
+
+
+@pytest.fixture
+def run(session: Session, tmp_path: Path) -> Run:
+    """Bring a root up to a stage, with the quickstart recipe changed by `key=value`."""
+
+    def run(root: str | Path, until: str, *changes: str) -> dict[str, Artefact]:
+        recipe = load_recipe(recipe_model(STAGES), str(tmp_path / "recipe.yaml"), [*changes, "tracking.wandb=disabled"])
+        store, quiet = Store(root), RunConsole(Console(quiet=True))
+        plan = make_plan(recipe, STAGES, store, until)
+        return run_plan(plan, recipe, store, session, quiet, tmp_path / "logs")
+
+    # The shipped recipe without the sections of other folders' stages.
+    sections = {stage.section for stage in STAGES}
+    recipe = {name: value for name, value in read_recipe("quickstart").items() if name in sections}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return run
+
+
+def digests(artefacts: dict[str, Artefact]) -> dict[str, str]:
+    return {name: artefact.digest for name, artefact in artefacts.items()}
+
+
+def rows(artefact: Artefact, prefix: str) -> list[dict[str, Any]]:
+    places = [place for place in artefact.paths(".parquet") if place.name.startswith(prefix)]
+    return [row for place in places for row in pq.read_table(place.open()).to_pylist()]
+
+
+def test_pydoc_pages_become_tokens_and_can_be_traced_back(run: Run, tmp_path: Path, free_port: int) -> None:
+    changes = [f"crawl.pydoc.port={free_port}", "crawl.max_pages=60", "tokenizer.vocabulary=1024", "pages.task_mb=0.05"]
+    artefacts = run(tmp_path / "root", "tokens", *changes)
+    counts = {name: artefact.counts for name, artefact in artefacts.items()}
+
+    fetches = rows(artefacts["crawl"], "fetches")
+    assert sum(row["reason"] == "ok" for row in fetches) == counts["crawl"]["pages"] == 60
+    assert len({row["url"] for row in fetches}) == len(fetches)
+    pages = rows(artefacts["pages"], "part")
+    assert len(pages) == 61  # and robots.txt
+    assert counts["pages"]["kept"] + sum(counts["pages"]["rejected"].values()) == counts["pages"]["records"] == 61
+    kept = [row for row in pages if row["status"] == "kept"]
+    assert len(kept) > 40
+    decisions = rows(artefacts["dedup"], "decisions")
+    assert [row["doc_id"] for row in decisions] == [row["doc_id"] for row in kept]
+    train, heldout = rows(artefacts["corpus"], "train"), rows(artefacts["corpus"], "heldout")
+    assert len(train) + len(heldout) == sum(row["kept"] for row in decisions)
+    assert len(heldout) >= 4
+    assert not {row["doc_id"] for row in train} & {row["doc_id"] for row in heldout}
+
+    # A page of the documentation keeps its text, and its tokens say the same.
+    itertools = next(row for row in [*train, *heldout] if row["url"].endswith("/itertools.html"))
+    assert itertools["text"].startswith("itertools\n\nFunctional tools for creating and using iterators.")
+    assert "Module Index" not in itertools["text"]
+    page = train[0]
+    tokens = Path(artefacts["tokens"].location.path)
+    tokenizer = AutoTokenizer.from_pretrained(artefacts["tokenizer"].location.path)
+    reader = TokenReader(tokens, "train", seed=1)
+    trace = trace_page(page["url"], artefacts, Training(steps=10, global_batch=8, seed=1))
+    assert trace.fetch is not None
+    assert trace.fetch.reason == "ok"
+    (fate,) = trace.pages
+    assert fate.split == "train"
+    shards = json.loads((tokens / "tokens.json").read_text())["splits"]["train"]
+    names = [shard["name"] for shard in shards if shard["sequences"]]
+    ids: list[int] = []
+    for place in fate.sequences:
+        sequence = int(reader.firsts[names.index(place.shard)]) + place.sequence
+        ids += reader.read([sequence])[0][place.start : place.end].tolist()
+        for step in place.steps:
+            assert sequence in reader.sequence_ids(step, 8)
+    assert page["text"].startswith(tokenizer.decode(ids).removesuffix("<|endoftext|>"))
+
+    # Nothing is done twice, and only what a change reaches is done again.
+    again = run(tmp_path / "root", "tokens", *changes, "tokens.sequence_length=128")
+    assert {name for name in again if again[name].key != artefacts[name].key} == {"tokens"}
+    assert all(again[name].manifest == artefacts[name].manifest for name in again if name != "tokens")
+
+
+WORDS = "the boat and harbour of that winter was quiet to be with snow have tide light stone letter woman pilot rock"
+
+
+def made_pages(number: int) -> list[tuple[str, str]]:
+    """Pages of made-up English that differ from each other."""
+    chance = random.Random(7)
+
+    def sentence() -> str:
+        return " ".join(chance.choices(WORDS.split(), k=11)).capitalize() + "."
+
+    def paragraph() -> str:
+        return "<p>" + " ".join(sentence() for _ in range(6)) + "</p>"
+
+    return [(f"http://h/{each}", "".join(paragraph() for _ in range(8))) for each in range(number)]
+
+
+def test_a_killed_actor_and_a_killed_driver_leave_the_bytes_as_they_would_have_been(
+    run: Run, session: Session, tmp_path: Path, make_warc: Callable[..., Path]
+) -> None:
+    archive = make_warc(*made_pages(240))
+    changes = [f"crawl.input=[{archive}]", "pages.task_mb=0.02"]
+    undisturbed = run(tmp_path / "undisturbed", "pages", *changes)
+    assert undisturbed["pages"].counts["kept"] > 200
+
+    # One actor of the pool is killed as soon as a shard is there.
+    attempt = Store(tmp_path / "killed").attempt("pages", undisturbed["pages"].key)
+    killed = threading.Event()
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not shard_records(attempt) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for process in psutil.Process().children(recursive=True):
+            if process.name().startswith("ray::MapWorker"):
+                process.kill()
+                killed.set()
+                return
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    disturbed = run(tmp_path / "killed", "pages", *changes)
+    killer.join()
+    assert killed.is_set()
+    assert digests(disturbed) == digests(undisturbed)
+
+    # What a killed driver leaves: shards with and without their records, and no artefact.json.
+    shutil.copytree(tmp_path / "undisturbed", tmp_path / "resumed")
+    place = Store(tmp_path / "resumed").root / "pages" / undisturbed["pages"].key
+    manifest = (place / "artefact.json").read_json()
+    (place / "artefact.json").delete()
+    for index, file in enumerate(file for file in manifest["files"] if file["path"].startswith("part-")):
+        if index % 2 == 0:
+            counts = {"records": 0, "kept": 0, "rejected": {}, "about": 0, "unreadable": {}}
+            record = {"path": file["path"], "bytes": file["bytes"], "digest": file["digest"], "counts": counts}
+            (place / "_work" / "shards" / f"{index:06d}.json").write_json(record)
+    resumed = run(tmp_path / "resumed", "pages", *changes)
+    assert digests(resumed) == digests(undisturbed)
+    # The recorded shards were not read again: their (made-up) counts are what the ledger adds up.
+    assert 0 < resumed["pages"].counts["records"] < undisturbed["pages"].counts["records"]
+
+
+def test_real_archives_with_unreadable_ones_among_them_go_through(run: Run, shared: Path, tmp_path: Path) -> None:
+    source = shared / "data/warc/dolma-sample-0000.warc.gz"
+    data = source.read_bytes()
+    (tmp_path / "a.warc.gz").write_bytes(data)
+    (tmp_path / "b.warc.gz").write_bytes(b"\x1f\x8b\x08\0 no archive at all")
+    (tmp_path / "c.warc.gz").write_bytes(data[: len(data) // 2])
+    (tmp_path / "d.txt").write_text("notes")
+    inputs = f"crawl.input=[{tmp_path}/*.warc.gz, {tmp_path}/d.txt]"
+    artefacts = run(tmp_path / "root", "pages", inputs, "pages.language.keep=[]")
+    assert (artefacts["crawl"].counts["files"], artefacts["crawl"].counts["unreadable_files"]) == (2, 2)
+    pages = rows(artefacts["pages"], "part")
+    of_file = {name: [row for row in pages if row["warc_file"].endswith(name)] for name in ("a.warc.gz", "c.warc.gz")}
+    responses = [row for row in of_file["a.warc.gz"] if row["http_status"] or row["reason"]]
+    assert len(responses) == len(of_file["a.warc.gz"])
+    assert of_file["c.warc.gz"][-1]["reason"] == "unreadable"
+    same = len(of_file["c.warc.gz"]) - 1
+    strip = [{name: value for name, value in row.items() if name not in ("doc_id", "warc_file")} for row in pages]
+    assert strip[:same] == strip[len(of_file["a.warc.gz"]) : len(of_file["a.warc.gz"]) + same]
+    assert artefacts["pages"].counts["rejected"]["unreadable"] == 1
+    assert any(row["status"] == "kept" and row["language"] == "en" and len(row["text"]) > 500 for row in pages)
+
+
+def test_failures_are_one_line_with_the_remedy(
+    run: Run, tmp_path: Path, make_warc: Callable[..., Path], free_port: int
+) -> None:
+    archive, notes = make_warc(*made_pages(3)), tmp_path / "x.txt"
+    notes.write_text("notes")
+    with pytest.raises(WorkError, match=r"no page survived the filters: 3 read, rejected by reason: word_count 3; loosen"):
+        run(tmp_path / "root", "pages", f"crawl.input=[{archive}]", "pages.heuristics.min_words=100000")
+    with pytest.raises(RequestError, match=r"none of the 1 files can be read"):
+        run(tmp_path / "root", "crawl", f"crawl.input=[{notes}]")
+    with pytest.raises(RequestError, match=r"nothing to crawl: give crawl\.seeds"):
+        run(tmp_path / "root", "crawl", "crawl.pydoc=null")
+    with pytest.raises(RequestError, match=r"crawl\.contact: give a URL or e-mail where the owner of example\.org reaches you"):
+        run(tmp_path / "root", "crawl", "crawl.pydoc=null", "crawl.seeds=['http://example.org/']")
+    dead = f"http://127.0.0.1:{free_port}/"
+    with pytest.raises(WorkError, match=rf"nothing could be fetched from {dead} \(robots_unreachable\); check that the seed"):
+        run(tmp_path / "root", "crawl", "crawl.pydoc=null", f"crawl.seeds=['{dead}']")
+
+
+def test_the_line_runs_on_object_storage(run: Run, s3_root: str, make_warc: Callable[..., Path], tmp_path: Path) -> None:
+    archive = make_warc(*made_pages(60))
+    changes = [f"crawl.input=[{archive}]", "pages.task_mb=0.05", "tokenizer.vocabulary=300", "tokens.sequence_length=64"]
+    remote = run(s3_root, "tokens", *changes)
+    local = run(tmp_path / "local", "pages", *changes)
+    assert remote["pages"].digest == local["pages"].digest
+    with remote["tokens"].location.as_local() as directory:
+        assert TokenReader(directory, "train", seed=1).count == remote["tokens"].counts["train_sequences"]

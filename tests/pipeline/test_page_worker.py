@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.store import Location, shard_records
+from pipeline import ledger
+from pipeline.page_settings import PagesSettings
+from pipeline.page_worker import SCHEMA, PageWorker
+from pipeline.read import Part
+
+
+class Counting:
+    def __init__(self) -> None:
+        self.pages = 0
+
+    def advance(self, by: float, total: float | None = None, unit: str = "") -> None:
+        self.pages += int(by)
+
+
+def work(directory: Path, *paths: Path, kind: str = "warc", **settings: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Run one unit; returns its rows and its line of the ledger."""
+    counting = Counting()
+    worker = PageWorker(PagesSettings(**settings), Location.of(directory / "out"), counting)  # type: ignore[arg-type]
+    worker({"shard": 5, "parts": [asdict(Part(str(path), path.name, kind)) for path in paths]})
+    table = pq.read_table(directory / "out/part-000005.parquet")
+    assert table.schema.equals(SCHEMA)
+    assert counting.pages == table.num_rows
+    line = shard_records(Location.of(directory / "out"))[5]["counts"]
+    ledger.balance("pages", {5: line})
+    return table.to_pylist(), line
+
+
+def page(text: str) -> str:
+    return f"<html><body><p>{text}</p></body></html>"
+
+
+def test_every_record_gets_a_row_with_its_reason(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
+    html = "text/html; charset=utf-8"
+    latin = page(prose.replace("winter", "Größe")).encode("latin-1")
+    path = make_warc(
+        ("http://h/robots.txt", "<html>User-agent: *</html>"),
+        ("http://h/good", page(prose)),
+        ("http://h/gone", page(prose), 404, html),
+        ("http://h/picture", b"\x89PNG", 200, "image/png"),
+        ("http://h/empty", b"  \n ", 200, html),
+        ("http://h/no-text", "<script>1</script>", 200, html),
+        ("http://h/german", page("Die Frau ging am Kai entlang zum Haus des Lotsen, und es war sehr kalt. " * 9)),
+        ("http://h/stub", page("The boat is here.")),
+        ("http://h/deep", "<div>" * 2000 + prose + "</div>" * 2000),
+        ("http://h/binary", b"<p>" + bytes(range(128, 256)) * 40, 200, "text/html; charset=utf-8"),
+        ("http://h/latin", latin, 200, "text/html; charset=iso-8859-1"),
+        ("http://h/nul", page(prose).replace("harbour", "har\0bour"), 200, html),
+    )
+    rows, line = work(tmp_path, path)
+    reasons = {row["url"].rpartition("/")[2]: row["reason"] for row in rows}
+    undecodable = reasons.pop("binary")
+    assert undecodable in ("undecodable", "language", "language_score", "word_count")  # the detector may name a charset for it
+    assert reasons == {
+        "robots.txt": "robots_txt",
+        "good": "",
+        "gone": "http_status",
+        "picture": "not_html",
+        "empty": "empty",
+        "no-text": "no_text",
+        "german": "language",
+        "stub": "language_score" if reasons["stub"] == "language_score" else "word_count",
+        "deep": "nesting",
+        "latin": "",
+        "nul": "",
+    }
+    assert all((row["status"] == "kept") == (row["reason"] == "") for row in rows)
+    assert [row["doc_id"] for row in rows] == [5 << 32 | number for number in range(12)]
+    assert (line["records"], line["kept"], line["about"]) == (12, 3, 13)
+    by_url = {row["url"].rpartition("/")[2]: row for row in rows}
+    assert (by_url["gone"]["value"], by_url["gone"]["threshold"]) == (404, 200)
+    assert (by_url["deep"]["value"], by_url["deep"]["threshold"]) == (2000, 1000)
+    assert "Größe" in by_url["latin"]["text"]
+    assert by_url["latin"]["charset_source"] == "http"
+    good = by_url["good"]
+    assert good["text"] == prose.strip()
+    assert (good["host"], good["language"], good["warc_file"], good["http_status"]) == ("h", "en", "made.warc.gz", 200)
+    assert good["fetch_time"] == "2026-01-02T03:04:05Z"
+
+
+def test_the_same_unit_gives_the_same_bytes(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
+    path = make_warc(*[(f"http://h/{number}", page(f"{prose} {number}")) for number in range(5)])
+    work(tmp_path / "a", path)
+    work(tmp_path / "b", path)
+    assert (tmp_path / "a/out/part-000005.parquet").read_bytes() == (tmp_path / "b/out/part-000005.parquet").read_bytes()
+
+
+def test_an_unreadable_file_amid_good_ones_costs_only_itself(
+    make_warc: Callable[..., Path], tmp_path: Path, prose: str
+) -> None:
+    first = make_warc(("http://h/1", page(prose)), name="a.warc.gz")
+    last = make_warc(("http://h/2", page(prose + "It was late.")), name="c.warc.gz")
+    bad = tmp_path / "b.warc.gz"
+    bad.write_bytes(b"\x1f\x8b\x08\0 this is no archive")
+    rows, line = work(tmp_path, first, bad, last)
+    assert [row["warc_file"] for row in rows] == ["a.warc.gz", "b.warc.gz", "c.warc.gz"]
+    assert [row["reason"] for row in rows] == ["", "unreadable", ""]
+    assert line["unreadable"] == {"b.warc.gz": 1}
+    assert rows[1]["note"]
+
+
+def test_given_text_is_taken_as_it_is(tmp_path: Path, prose: str) -> None:
+    import json
+
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"text": prose + "\u00a0end. ", "url": "http://h/"}))
+    rows, _ = work(tmp_path, path, kind="jsonl")
+    assert [(row["text"], row["extractor"], row["status"]) for row in rows] == [(prose + " end.", "given", "kept")]
+
+
+@pytest.mark.parametrize(("keep", "reason"), [(["de"], ""), ([], ""), (["en"], "language")])
+def test_the_languages_that_are_kept_are_a_setting(
+    make_warc: Callable[..., Path], tmp_path: Path, keep: list[str], reason: str
+) -> None:
+    german = " ".join(f"Die Frau ging am Kai entlang zum Haus des Lotsen, und es war der {n}. Tag." for n in range(9))
+    path = make_warc(("http://h/", page(german)))
+    off = {name: None for name in ("min_stop_words", "max_duplicate_ngram", "max_top_ngram")}
+    rows, _ = work(tmp_path, path, language={"keep": keep}, heuristics=off)
+    assert (rows[0]["reason"], rows[0]["language"]) == (reason, "de")

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cluster.store import Artefact, Location
+from pipeline.order import SequenceOrder
+from pipeline.page_worker import SCHEMA
+from pipeline.trace import SequencePlace, Training, describe, trace_page
+
+TEXT = "words and more"
+
+
+@pytest.fixture
+def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
+    """A line of artefacts, written by hand: four URLs of which two were fetched, one of them kept in two sequences."""
+
+    def artefact(name: str, tables: dict[str, pa.Table]) -> Artefact:
+        for file, table in tables.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            pq.write_table(table, tmp_path / name / file)
+        return Artefact(Location.of(tmp_path / name), {"files": [{"path": file} for file in tables]})
+
+    def pages(*rows: dict) -> pa.Table:
+        return pa.Table.from_pylist(
+            [{"warc_file": "w", "warc_offset": 9, "reason": "", "language": "en", **row} for row in rows], SCHEMA
+        )
+
+    second, dropped = 1 << 32, {"reason": "word_count", "value": 3.0, "threshold": 50.0}
+    fetches = {
+        "url": ["http://h/a", "http://h/b", "http://h/c", "http://h/d"],
+        "reason": ["ok", "ok", "ok", "robots_disallowed"],
+        "status": [200, 200, 200, 0],
+        "bytes": [10, 11, 12, 0],
+    }
+    spans = {"shard": ["train-00001"] * 2, "sequence": [4, 5], "start": [7, 0], "end": [16, 3], "doc_id": [second] * 2}
+    line: dict[str, Artefact | None] = {
+        "crawl": artefact("crawl", {"fetches.parquet": pa.table(fetches)}),
+        "pages": artefact(
+            "pages",
+            {
+                "part-000000.parquet": pages(
+                    {"doc_id": 0, "url": "http://h/b", "status": "rejected", **dropped},
+                    {"doc_id": 1, "url": "http://h/c", "status": "kept", "text": "words and"},
+                ),
+                "part-000001.parquet": pages(
+                    {"doc_id": second, "url": "http://h/a", "status": "kept", "text": "words and more"}
+                ),
+            },
+        ),
+        "dedup": artefact(
+            "dedup",
+            {
+                "decisions.parquet": pa.table(
+                    {
+                        "doc_id": [1, second],
+                        "canonical_id": [second, second],
+                        "similarity": pa.array([0.9, 1.0], pa.float32()),
+                        "kept": [False, True],
+                        "reason": ["near_duplicate", ""],
+                    }
+                )
+            },
+        ),
+        "corpus": artefact("corpus", {"train-000001.parquet": pa.table({"doc_id": [second], "text": [TEXT]})}),
+        "tokens": artefact("tokens", {"spans.parquet": pa.table(spans)}),
+    }
+    Location.of(tmp_path / "tokens/tokens.json").write_json(
+        {
+            "splits": {
+                "train": [{"name": "train-00000", "sequences": 20}, {"name": "train-00001", "sequences": 10}],
+                "heldout": [],
+            }
+        }
+    )
+    return line
+
+
+def test_a_kept_page_is_followed_to_its_training_steps(artefacts: dict[str, Artefact | None]) -> None:
+    trace = trace_page("http://h/a", artefacts, Training(steps=12, global_batch=8, seed=3))
+    assert trace.fetch is not None
+    assert (trace.fetch.reason, trace.fetch.status) == ("ok", 200)
+    (page,) = trace.pages
+    assert (page.status, page.split, page.characters) == ("kept", "train", 14)
+    order = SequenceOrder(30, 3)
+    expected = {row: [step for step in range(12) if 20 + row in order.sequence_ids(step, 8)] for row in (4, 5)}
+    assert expected[4]
+    assert page.sequences == [
+        SequencePlace(shard="train-00001", sequence=4, start=7, end=16, steps=expected[4]),
+        SequencePlace(shard="train-00001", sequence=5, start=0, end=3, steps=expected[5]),
+    ]
+    assert f"train-00001 sequence 4 [7:16]: steps {expected[4][0]}" in describe(trace)
+
+
+def test_a_dropped_page_names_its_rule(artefacts: dict[str, Artefact | None]) -> None:
+    trace = trace_page("http://h/b", artefacts)
+    assert [(page.status, page.reason, page.value, page.threshold) for page in trace.pages] == [
+        ("rejected", "word_count", 3, 50)
+    ]
+    assert "dropped    word_count 3 (limit 50)" in describe(trace)
+
+
+def test_a_duplicate_names_the_page_that_stands_for_it(artefacts: dict[str, Artefact | None]) -> None:
+    trace = trace_page("http://h/c", artefacts)
+    (page,) = trace.pages
+    assert (page.status, page.reason, page.duplicate_of) == ("rejected", "near_duplicate", "http://h/a")
+    assert page.sequences == []
+    assert "near_duplicate of http://h/a (similarity 0.90)" in describe(trace)
+
+
+def test_a_page_that_robots_txt_forbids_has_no_record(artefacts: dict[str, Artefact | None]) -> None:
+    trace = trace_page("http://h/d", artefacts)
+    assert trace.fetch is not None
+    assert (trace.fetch.reason, trace.pages) == ("robots_disallowed", [])
+
+
+def test_a_url_that_nobody_met_says_so(artefacts: dict[str, Artefact | None]) -> None:
+    assert "it was not crawled" in describe(trace_page("http://h/unknown", artefacts))
+
+
+def test_another_spelling_of_the_url_finds_the_page(artefacts: dict[str, Artefact | None]) -> None:
+    assert trace_page("HTTP://H:80/a#part", artefacts).url == "http://h/a"
+
+
+def test_a_line_that_has_only_begun_is_followed_as_far_as_it_goes(artefacts: dict[str, Artefact | None]) -> None:
+    early = {**artefacts, "dedup": None, "corpus": None, "tokens": None}
+    (page,) = trace_page("http://h/c", early).pages
+    assert (page.status, page.split, page.sequences) == ("kept", "", [])
+    assert trace_page("http://h/c", {}).pages == []
