@@ -155,12 +155,13 @@ def running(session: Session, logs: Path) -> Iterator[RunConsole]:
 def serve_release(chosen: Recipe, release: Artefact, session: Session, console: RunConsole, logs: Path, began: float) -> None:
     """Start the endpoint, ask it one question, say how to repeat it."""
     from serving.ask import ask, curl_line
-    from serving.engine import start
+    from serving.engine import start, warm
 
     settings: ServeSettings = chosen.serve  # type: ignore[attr-defined]
-    session.start()
     started = time.time()
     with console.busy("serving"):
+        warm()
+        session.start()
         endpoint = start(release, chosen.name, settings, chosen.cluster, logs)
         answer = ask(endpoint, settings.question, settings)
     console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
