@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import masked_task
+from tests.actors import masked_task
 import pytest
-from masked_task import SETTINGS, MaskedTask
+from tests.actors.masked_task import SETTINGS, MaskedTask
 
 from cluster.errors import RequestError
 from cluster.recipe import ClusterSettings

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from masked_task import LEARNED, SETTINGS, MaskedTask, losses, masks, sequences
+from tests.actors.masked_task import LEARNED, SETTINGS, MaskedTask, losses, masks, sequences
 
 from actors.loop import Progress, agreed, split, total, train_step
 from actors.optimiser import learning_rate, make_optimiser
