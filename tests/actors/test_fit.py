@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.actors import masked_task
 import pytest
-from tests.actors.masked_task import SETTINGS, MaskedTask
 
 from cluster.errors import RequestError
 from cluster.recipe import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Location
 from cluster.tracking import Recorder, Track
+from tests.actors import masked_task
+from tests.actors.masked_task import SETTINGS, MaskedTask
 
 STEPS = 8
 RUN = SETTINGS.model_copy(update={"steps": STEPS, "evaluations": 4})

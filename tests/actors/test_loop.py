@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
-from tests.actors.masked_task import LEARNED, SETTINGS, MaskedTask, losses, masks, sequences
 
 from actors.loop import Progress, agreed, split, total, train_step
 from actors.optimiser import learning_rate, make_optimiser
 from actors.shard import data_mesh, full_state_dict, shard
+from tests.actors.masked_task import LEARNED, SETTINGS, MaskedTask, losses, masks, sequences
 
 CPU = torch.device("cpu")
 

@@ -27,6 +27,7 @@ class Line:
         self.settings = {
             "tracking.wandb": "disabled",
             "cluster.dashboard": "false",
+            "cluster.checkpoint_seconds": "0.5",
             "crawl.pydoc.port": str(port),
             "crawl.max_pages": "30",
             "tokenizer.vocabulary": "512",
@@ -117,6 +118,12 @@ def worker_of(process: subprocess.Popen[str], name: str) -> psutil.Process | Non
         if title.startswith("ray::") and name in title:
             return child
     return None
+
+
+def checkpointed(root: Path, stage: str) -> bool:
+    """Whether an attempt at the stage has a checkpoint that Ray Train has registered, so that a restart finds it."""
+    snapshots = (root / stage).glob("*/_work/train/checkpoint_manager_snapshot.json")
+    return any("step-" in snapshot.read_text() for snapshot in snapshots)
 
 
 def digests(root: Path | str, stages: list[str]) -> dict[str, list[str]]:

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.faults.conftest import Line, digests, kill_once, wait_until, worker_of
+from tests.faults.conftest import Line, checkpointed, digests, kill_once, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
 
 DETERMINISTIC = ["pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
 
 
-def under_way(root: Path, stage: str, sign: str = "*") -> bool:
-    """Whether an attempt at the stage holds a file of this name and is not committed."""
-    found = list((root / stage).glob(f"*/{sign}"))
-    return bool(found) and not list((root / stage).glob("*/artefact.json"))
+def under_way(root: Path, stage: str) -> bool:
+    """Whether an attempt at the stage has begun to write and is not committed."""
+    return any((root / stage).glob("*/*")) and not any((root / stage).glob("*/artefact.json"))
 
 
 def test_a_driver_killed_in_stage_after_stage_ends_with_the_bytes_of_an_undisturbed_run(
     line: Line, undisturbed: Path, crawled: Path
 ) -> None:
     committed: dict[str, float] = {}
-    for stage, sign in (
-        ("pages", "_work/shards/*"),
-        ("corpus", "*"),
-        ("base", "_work/**/step-*/*.metadata"),
-        ("assistant", "_work/**/step-*/*.metadata"),
-    ):
-        kill_once(line.start(crawled, "assistant"), lambda: under_way(crawled, stage, sign))  # noqa: B023
+    moments: dict[str, Callable[[], bool]] = {
+        "pages": lambda: under_way(crawled, "pages"),
+        "corpus": lambda: under_way(crawled, "corpus"),
+        "base": lambda: checkpointed(crawled, "base"),
+        "assistant": lambda: checkpointed(crawled, "assistant"),
+    }
+    for stage, moment in moments.items():
+        kill_once(line.start(crawled, "assistant"), moment)
         for manifest in crawled.glob("*/*/artefact.json"):
             name = manifest.parent.parent.name
             assert committed.setdefault(name, manifest.stat().st_mtime) == manifest.stat().st_mtime
@@ -56,8 +57,8 @@ def test_a_killed_worker_is_replaced_within_the_run(
     line: Line, undisturbed: Path, crawled: Path, stage: str, worker: str
 ) -> None:
     process = line.start(crawled, stage)
-    sign = "_work/**/step-*/*.metadata" if stage == "base" else "*"
-    wait_until(process, lambda: under_way(crawled, stage, sign) and worker_of(process, worker) is not None)
+    ready = checkpointed if stage == "base" else under_way
+    wait_until(process, lambda: ready(crawled, stage) and worker_of(process, worker) is not None)
     victim = worker_of(process, worker)
     assert victim is not None
     victim.kill()
@@ -83,7 +84,7 @@ def test_two_runs_on_one_root_the_second_says_who_holds_it_and_nothing_is_corrup
 
 def test_ctrl_c_ends_a_training_run_cleanly_within_seconds(line: Line, crawled: Path) -> None:
     process = line.start(crawled, "base")
-    wait_until(process, lambda: under_way(crawled, "base", "_work/**/step-*/*.metadata"))
+    wait_until(process, lambda: checkpointed(crawled, "base"))
     process.send_signal(signal.SIGINT)
     try:
         text, _ = process.communicate(timeout=15)
