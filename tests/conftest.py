@@ -45,7 +45,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         deadline = time.monotonic() + 60
         while True:
             try:
-                httpx.get(endpoint, timeout=2)
+                httpx.get(endpoint, timeout=30)
                 break
             except httpx.TransportError:
                 assert server.poll() is None, "the S3 server ended at once"
@@ -64,5 +64,5 @@ def s3_root(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    assert httpx.put(f"{s3_server}/{bucket}").status_code == 200
+    assert httpx.put(f"{s3_server}/{bucket}", timeout=60).status_code == 200  # the first request imports the backend
     return f"s3://{bucket}/root"
