@@ -57,7 +57,7 @@ class Line:
 
     def run(self, root: Path | str, until: str, **environment: str) -> str:
         process = self.start(root, until, **environment)
-        text, _ = process.communicate(timeout=300)
+        text, _ = process.communicate(timeout=600)
         assert process.returncode == 0, text
         return text
 
@@ -93,14 +93,14 @@ def crawled(undisturbed: Path, tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def kill_once(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 200) -> None:
+def kill_once(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 400) -> None:
     """SIGKILL the driver at the first moment that `ready` holds."""
     wait_until(process, ready, seconds)
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
 
-def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 200) -> None:
+def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert process.poll() is None, f"it ended before the moment came:\n{process.communicate()[0]}"

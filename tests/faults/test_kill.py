@@ -62,7 +62,7 @@ def test_a_killed_worker_is_replaced_within_the_run(
     victim = worker_of(process, worker)
     assert victim is not None
     victim.kill()
-    text, _ = process.communicate(timeout=300)
+    text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
     assert digests(crawled, [stage]) == digests(undisturbed, [stage])
 
