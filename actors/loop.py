@@ -124,6 +124,7 @@ def run_rank(job: Job) -> Outcome:
             progress.advance(metrics, settings.steps)
             journal.step(step, metrics)
             if agreed(time.time() - saved > job.checkpoint_seconds, device):
+                journal.settle()
                 checkpoint.save(model, optimiser, asdict(progress))
                 saved = time.time()
         held_out = held_out or evaluate(task, model, rank, world)
@@ -214,6 +215,10 @@ class Journal:
         if time.time() - self.said > SAY_SECONDS or step + 1 == self.steps:
             self.track.progress(step + 1, self.steps, "steps")
             self.end()
+
+    def settle(self) -> None:
+        if self.track is not None:
+            self.track.settle()
 
     def end(self) -> None:
         """Claim the time since the last word as work."""

@@ -36,6 +36,7 @@ class Session:
         self.keep_logs = False  # after a failure: leave `temporary` for reading
         self.dashboard_url = ""
         self.token_file: Path | None = None  # the dashboard asks for what is in it
+        self.processes: list[psutil.Process] = []  # of Ray itself; its workers are below them
         self._mailbox: Any = None
 
     @property
@@ -77,11 +78,14 @@ class Session:
             }
         else:
             options["address"] = self.address
+        others = set(psutil.Process().children())
         try:
             context = ray.init(**options)
         except Exception as error:  # a node that is late on a busy machine is a bare Exception in Ray
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
+        if embedded:
+            self.processes = [process for process in psutil.Process().children() if process not in others]
         url = context.dashboard_url
         self.dashboard_url = f"http://{url}" if url else ""
         if self.temporary and (token := os.environ.get("RAY_AUTH_TOKEN")):
@@ -99,7 +103,10 @@ class Session:
             return
         import ray
 
-        family = psutil.Process().children(recursive=True) if self.temporary else []
+        family = [*self.processes]
+        for process in self.processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family += process.children(recursive=True)
         leaving = threading.Thread(target=ray.shutdown, daemon=True, name="ray-shutdown")
         leaving.start()
         leaving.join(STOP_SECONDS)

@@ -35,10 +35,12 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
+        self.received = self.saved = self.awaited = 0  # numbers of events since the session began
         self.gauges: dict[str, Any] = {}
 
     def put(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+        self.received += 1
         for name, value in event.get("metrics", {}).items():
             if name not in self.gauges:
                 from ray.util.metrics import Gauge
@@ -46,9 +48,19 @@ class Mailbox:
                 self.gauges[name] = Gauge("pageloom_" + name.replace("/", "_"), tag_keys=("stage",))
             self.gauges[name].set(value, tags={"stage": event["stage"]})
 
-    def drain(self) -> list[dict[str, Any]]:
+    def drain(self, saved: int) -> tuple[list[dict[str, Any]], int, bool]:
+        """New events, how many there have been, and whether somebody waits for them to be saved. saved: how many already are."""
         taken, self.events = self.events, []
-        return taken
+        self.saved = max(self.saved, saved)
+        return taken, self.received, self.awaited > self.saved
+
+    def await_all(self) -> int:
+        """Ask that all events so far are saved soon; returns their number."""
+        self.awaited = self.received
+        return self.awaited
+
+    def is_saved(self, number: int) -> bool:
+        return self.saved >= number
 
 
 class Track:
@@ -72,6 +84,12 @@ class Track:
     def advance(self, by: float, total: float | None = None, unit: str = "") -> None:
         """As `progress`, for parallel workers: adds to what is done."""
         self._put(advance=by, total=total, unit=unit)
+
+    def settle(self) -> None:
+        """Return once the driver has saved all that was said: before a checkpoint, so that a resumed history has no hole."""
+        number = ray.get(self.mailbox.await_all.remote())
+        while not ray.get(self.mailbox.is_saved.remote(number)):
+            time.sleep(0.05)
 
     def worked(self, start: float, end: float) -> None:
         """Say that a worker did the stage's own work from `start` to `end` (seconds since the epoch).
@@ -101,7 +119,8 @@ class Recorder:
         self.history: dict[int, dict[str, Any]] = {}
         if self.saved.exists():
             self.history = {row["step"]: row for row in map(json.loads, self.saved.read_bytes().splitlines())}
-        self.unsaved = False
+        self.unsaved = self.awaited = False
+        self.taken = self.kept = 0  # numbers of the mailbox's events drained, and of those saved
         self.spans: list[tuple[float, float]] = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._follow, daemon=True, name=f"recorder-{stage}")
@@ -131,10 +150,11 @@ class Recorder:
         return total
 
     def _save(self, place: Location) -> None:
-        self.unsaved = False
         if self.history:
             rows = [json.dumps(self.history[step], sort_keys=True) for step in sorted(self.history)]
             place.write_bytes(("\n".join(rows) + "\n").encode())
+        self.unsaved = False
+        self.kept = self.taken
 
     def _follow(self) -> None:
         due = 0.0
@@ -143,13 +163,16 @@ class Recorder:
                 self._drain()
             except ray.exceptions.RayError:
                 return  # the session is going down; the stage's own error tells why
-            if time.monotonic() > due and self.unsaved:
+            if not self.unsaved:
+                self.kept = self.taken
+            elif self.awaited or time.monotonic() > due:
                 began = time.monotonic()
                 self._save(self.saved)
                 due = time.monotonic() + max(1.0, 20 * (time.monotonic() - began))
 
     def _drain(self) -> None:
-        for event in ray.get(self.mailbox.drain.remote()):
+        events, self.taken, self.awaited = ray.get(self.mailbox.drain.remote(self.kept))
+        for event in events:
             if event["stage"] != self.stage:
                 continue
             if "worked" in event:

@@ -62,6 +62,8 @@ def align_policy(job: Job) -> None:
             track.progress(step + 1, settings.steps, "steps")
             track.worked(clock.began, time.time())
         if agreed(time.time() - saved > job.checkpoint_seconds, policy.device):
+            if policy.rank == 0:
+                track.settle()
             policy.save(step + 1, ray.get(coordinator.state.remote()))
             saved = time.time()
     policy.export(job.assistant, job.output)

@@ -35,8 +35,9 @@ def square(number: int, output, track, pause: bool, root: str) -> int:  # type: 
         Path(root, "paused").touch()
         time.sleep(60)
     began = time.time()
-    write_shard(output, number, f"{number}.txt", str(number**2).encode(), value=number**2)
     track({"value": number**2}, step=number)
+    track.settle()
+    write_shard(output, number, f"{number}.txt", str(number**2).encode(), value=number**2)
     track.advance(1, 6, "numbers")
     track.worked(began, time.time())
     return number

@@ -49,8 +49,6 @@ def test_a_killed_run_goes_on_from_its_last_shard_and_gives_the_same_bytes(tmp_p
     assert "committed squares" in finish(run_line(undisturbed))
     first = run_line(disturbed, PAUSE_AT="3")
     wait_for(disturbed / "paused", first)
-    [metrics] = (disturbed / "squares").glob("*/_work")
-    wait_for(metrics / "metrics.jsonl", first)
     first.send_signal(signal.SIGKILL)
     finish(first)
     text = finish(run_line(disturbed))
