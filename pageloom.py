@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -37,6 +38,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
 app.add_typer(recipes, name="recipe")
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -58,24 +61,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 def main() -> None:
     """Entry point: every failure a user can cause is one line and an exit code (1 work failed, 2 request wrong)."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = None
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # what a command exits with; 130 after Ctrl-C
     except RequestError as error:
         err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)
     except WorkError as error:
         err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        err.print("pageloom: stopped; finished stages stay, and running again goes on from there")
-        sys.exit(130)
+    except typer.Abort:
+        code = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message"):  # click's own words for a wrong option
             err.print(f"pageloom: {error.format_message()}", style="red", markup=False, soft_wrap=True)
             sys.exit(2)
         raise
+    if code == INTERRUPTED:
+        err.print("pageloom: stopped; finished stages stay, and running again goes on from there")
+        os._exit(code)  # everything is stopped; the interpreter would take seconds to take torch and Ray apart
+    sys.exit(code)
 
 
 def load(recipe: str | None, root: str | None, settings: list[str] | None, inputs: list[str] | None = None) -> Recipe:

@@ -7,7 +7,6 @@ reshards, so a run may continue on another number of ranks.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,14 @@ import torch
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
+from cluster import temporary
+
 PROGRESS = "progress.json"
 
 
 def save(model: torch.nn.Module, optimiser: torch.optim.Optimizer, progress: Mapping[str, Any]) -> None:
     """Save weights, optimiser state and `progress` (JSON values; `step` names the checkpoint). Every rank must call it."""
-    with tempfile.TemporaryDirectory(prefix="pageloom-") as directory:
+    with temporary.directory("checkpoint") as directory:
         weights, moments = get_state_dict(model, optimiser)
         dcp.save({"model": weights, "optimiser": moments}, checkpoint_id=directory)
         if ray.train.get_context().get_world_rank() == 0:

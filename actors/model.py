@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from transformers import (
 
 from actors.chat import stop_tokens
 from actors.settings import ModelSettings
+from cluster import temporary
 from cluster.store import Location
 
 # What a tokenizer consists of in a Hugging Face directory; copied byte for byte.
@@ -83,7 +83,7 @@ def export_model(
     config: names its model class in `architectures` (default: LlamaForCausalLM). tokenizer: any directory that holds one.
     """
     model_class = getattr(transformers, (config.architectures or ["LlamaForCausalLM"])[0])
-    with tokenizer_files(tokenizer) as source, tempfile.TemporaryDirectory(prefix="pageloom-") as name:
+    with tokenizer_files(tokenizer) as source, temporary.directory("model") as name:
         directory = Path(name)
         words = load_tokenizer(source)
         config.bos_token_id, config.eos_token_id, config.pad_token_id = None, words.eos_token_id, words.pad_token_id
@@ -99,7 +99,7 @@ def export_model(
 @contextmanager
 def tokenizer_files(place: Location) -> Iterator[Path]:
     """A local directory with the tokenizer of `place` and nothing else."""
-    with tempfile.TemporaryDirectory(prefix="pageloom-") as directory:
+    with temporary.directory("model") as directory:
         for name in TOKENIZER_FILES:
             if (place / name).exists():
                 Path(directory, name).write_bytes((place / name).read_bytes())

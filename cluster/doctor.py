@@ -220,13 +220,9 @@ def ray_address() -> Check:
 
 def leftovers() -> Check:
     """Ray processes and directories of runs whose driver is gone."""
-    from cluster.session import TEMPORARY_PREFIX
+    from cluster.temporary import abandoned
 
-    dead = []
-    for directory in Path("/tmp").glob(f"{TEMPORARY_PREFIX}*-*"):
-        pid = directory.name.removeprefix(TEMPORARY_PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            dead.append(str(directory))
+    dead = [str(place) for place in abandoned()]
     orphans = [
         str(process.pid)
         for process in psutil.process_iter(["name", "cmdline"])
@@ -236,5 +232,5 @@ def leftovers() -> Check:
     if orphans:
         return Check("leftover Ray", "warn", f"{len(orphans)} processes of killed runs", f"`kill {' '.join(orphans)}`")
     if dead:
-        return Check("leftover Ray", "ok", f"{len(dead)} directories of ended runs in /tmp; the next run removes them")
+        return Check("leftover Ray", "ok", f"{len(dead)} directories of killed runs; the next run removes them")
     return Check("leftover Ray", "ok", "none")

@@ -6,19 +6,19 @@ import contextlib
 import os
 import shutil
 import socket
-import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from cluster import temporary
 from cluster.errors import RequestError
 
 if TYPE_CHECKING:
     from cluster.recipe import ClusterSettings
 
-TEMPORARY_PREFIX = "pageloom-"
 STOP_SECONDS = 3
 
 
@@ -65,8 +65,8 @@ class Session:
 
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": f"pageloom-{os.getpid()}"}
         if embedded:
-            remove_dead_sessions()
-            self.temporary = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{os.getpid()}-", dir="/tmp"))
+            temporary.remove_abandoned()
+            self.temporary = temporary.make_directory("ray")
             options |= {
                 "address": "local",
                 "num_cpus": self.settings.cpus,
@@ -103,21 +103,33 @@ class Session:
             return
         import ray
 
-        family = [*self.processes]
-        for process in self.processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                family += process.children(recursive=True)
+        workers = [worker for process in self.processes for worker in below(process)]
+        # Workers in the middle of an import or a computation do not hear Ray's polite request for a long time.
+        kill(workers)
         leaving = threading.Thread(target=ray.shutdown, daemon=True, name="ray-shutdown")
         leaving.start()
         leaving.join(STOP_SECONDS)
-        # Workers in the middle of an import or a computation do not hear Ray's polite request for a long time.
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        family = [*self.processes, *workers]
+        kill(family)
         psutil.wait_procs(family, timeout=STOP_SECONDS)
         self._mailbox = None
         if self.temporary is not None and not self.keep_logs:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def below(process: psutil.Process) -> list[psutil.Process]:
+    """All descendants, none where it is gone."""
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """SIGKILL to those that are still there."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def free_port(wanted: int) -> int:
@@ -131,11 +143,3 @@ def free_port(wanted: int) -> int:
                 continue
             return port
     raise RequestError(f"no free port from {wanted} upwards on loopback")
-
-
-def remove_dead_sessions() -> None:
-    """Delete temporary directories whose driver is gone (killed drivers cannot clean up)."""
-    for directory in Path("/tmp").glob(f"{TEMPORARY_PREFIX}*-*"):
-        pid = directory.name.removeprefix(TEMPORARY_PREFIX).split("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(directory, ignore_errors=True)

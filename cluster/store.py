@@ -11,7 +11,6 @@ import fnmatch
 import io
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import xxhash
 
+from cluster import temporary
 from cluster.errors import RequestError
 
 MANIFEST = "artefact.json"
@@ -106,15 +106,15 @@ class Location:
             return
         target = Path(self.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            with open(temporary, "xb") as stream:
+            with open(unfinished, "xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(temporary, target)
+            os.replace(unfinished, target)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
 
     def write_json(self, value: Any) -> None:
@@ -155,9 +155,9 @@ class Location:
         if self.is_local:
             yield Path(self.path)
             return
-        with tempfile.TemporaryDirectory(prefix="pageloom-") as temporary:
-            pafs.copy_files(self.path, temporary, self.filesystem, pafs.LocalFileSystem())
-            yield Path(temporary)
+        with temporary.directory("copy") as copy:
+            pafs.copy_files(self.path, copy, self.filesystem, pafs.LocalFileSystem())
+            yield Path(copy)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Mailbox:
             self.gauges[name].set(value, tags={"stage": event["stage"]})
 
     def drain(self, saved: int) -> tuple[list[dict[str, Any]], int, bool]:
-        """New events, how many there have been, and whether somebody waits for them to be saved. saved: how many already are."""
+        """New events, how many there have been, whether somebody waits for their saving. saved: how many already are."""
         taken, self.events = self.events, []
         self.saved = max(self.saved, saved)
         return taken, self.received, self.awaited > self.saved

@@ -6,12 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cluster import temporary
 from cluster.errors import RequestError, WorkError
 
 # Asking for a page imports the module. These do more than define things when they are imported: they
@@ -52,7 +52,7 @@ class PydocServer:
 
     def __enter__(self) -> PydocServer:
         self._refuse_taken_port()
-        self.home = tempfile.TemporaryDirectory(prefix="pageloom-pydoc-")
+        self.home = temporary.directory("pydoc")
         environment = {
             "PATH": os.defpath,
             "HOME": self.home.name,

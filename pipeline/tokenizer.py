@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from cluster import temporary
 from cluster.report import Table
 from cluster.stage import Context
 from cluster.store import Artefact
@@ -50,7 +50,7 @@ def run_tokenizer(ctx: Context) -> None:
     texts = documents(corpus, "train", int(settings.sample_mb * 1e6))
     tokenizer = with_chat_template(train(texts, settings.vocabulary, settings.min_frequency))
     learnt = len(tokenizer)
-    with tempfile.TemporaryDirectory(prefix="pageloom-") as directory:
+    with temporary.directory("tokenizer") as directory:
         tokenizer.save_pretrained(directory)
         ctx.output.upload(Path(directory))
     ctx.track.worked(started, time.time())

@@ -1,6 +1,7 @@
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -8,7 +9,7 @@ import pytest
 
 from cluster import doctor
 from cluster.doctor import Check, run_checks
-from cluster.session import TEMPORARY_PREFIX
+from cluster.temporary import PREFIX
 
 
 def named(checks: list[Check], name: str) -> Check:
@@ -108,10 +109,10 @@ def test_an_object_store_that_answers_passes_and_one_that_does_not_fails(s3_root
 
 def test_directories_of_killed_runs_are_noticed() -> None:
     dead = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
-    directory = Path(f"/tmp/{TEMPORARY_PREFIX}{dead}-test")
+    directory = Path(tempfile.gettempdir(), f"{PREFIX}{dead}-test-x")
     directory.mkdir()
     try:
-        assert "of ended runs in /tmp" in doctor.leftovers().value
+        assert "directories of killed runs" in doctor.leftovers().value
     finally:
         directory.rmdir()
 

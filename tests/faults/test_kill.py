@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults.conftest import Line, checkpointed, digests, kill_once, wait_until, worker_of
@@ -39,7 +42,17 @@ def test_a_driver_killed_in_stage_after_stage_ends_with_the_bytes_of_an_undistur
     assert digests(crawled, DETERMINISTIC) == digests(undisturbed, DETERMINISTIC)
 
 
-@pytest.mark.parametrize(("stage", "worker"), [("pages", "MapWorker")])
+def test_no_process_outlives_a_killed_driver_for_long(line: Line, crawled: Path) -> None:
+    process = line.start(crawled, "pages")
+    wait_until(process, lambda: under_way(crawled, "pages"))
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert alive == []
+
+
+@pytest.mark.parametrize(("stage", "worker"), [("pages", "MapWorker"), ("base", "RayTrainWorker")])
 def test_a_killed_worker_is_replaced_within_the_run(
     line: Line, undisturbed: Path, crawled: Path, stage: str, worker: str
 ) -> None:
@@ -52,3 +65,31 @@ def test_a_killed_worker_is_replaced_within_the_run(
     text, _ = process.communicate(timeout=600)
     assert process.returncode == 0, text
     assert digests(crawled, [stage]) == digests(undisturbed, [stage])
+
+
+def test_two_runs_on_one_root_the_second_says_who_holds_it_and_nothing_is_corrupted(
+    line: Line, undisturbed: Path, crawled: Path
+) -> None:
+    first = line.start(crawled, "corpus")
+    wait_until(first, lambda: under_way(crawled, "pages"))
+    second = line.start(crawled, "corpus")
+    text, _ = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert f"held by another run (pid {first.pid} on" in text
+    assert "Traceback" not in text
+    first.communicate(timeout=200)
+    assert first.returncode == 0
+    assert digests(crawled, ["pages", "corpus"]) == digests(undisturbed, ["pages", "corpus"])
+
+
+def test_ctrl_c_ends_a_training_run_cleanly_within_seconds(line: Line, crawled: Path) -> None:
+    process = line.start(crawled, "base")
+    wait_until(process, lambda: checkpointed(crawled, "base"))
+    process.send_signal(signal.SIGINT)
+    try:
+        text, _ = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        pytest.fail("still running 10 seconds after Ctrl-C")
+    assert process.returncode == 130
+    assert "stopped; finished stages stay" in text
+    assert "Traceback" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -106,3 +107,23 @@ def test_the_stage_survives_the_death_of_each_of_its_actors(line: Line) -> None:
     for at, name in ((3, "Rollout"), (8, "Coordinator"), (13, "Reward"), (18, "Reference")):
         kill_worker(line, process, name, lambda: line.steps_done() >= at)  # noqa: B023
     assert_whole(line.finish())
+
+
+def test_a_lost_rank_and_a_lost_driver_go_on_from_the_last_checkpoint(line: Line) -> None:
+    process = line.start()
+    kill_worker(line, process, "RayTrainWorker", line.checkpointed)
+    before = line.steps_done()
+    wait_until(process, lambda: line.steps_done() > before + 3)
+    reached = line.steps_done()
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    [first_attempt] = line.root.glob("aligned/*/_work/metrics.jsonl")
+    earlier = {row["step"]: row for row in map(json.loads, first_attempt.read_text().splitlines())}
+
+    line.start()
+    artefact = line.finish()
+    assert_whole(artefact)
+    kept = [row["step"] for row in artefact.metrics() if earlier.get(row["step"], {}).get("time") == row["time"]]
+    assert kept, "everything was done again"
+    assert kept == list(range(1, len(kept) + 1))
+    assert len(kept) <= reached
