@@ -24,7 +24,5 @@ if "RAY_ADDRESS" not in os.environ and "RAY_AUTH_MODE" not in os.environ:
     # processes that hold this token, which are those that it starts.
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    # Nothing brings an embedded Ray's head back: after a kill, agents need not wait a minute for it.
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
     # Nobody announces the preemption of a laptop, and the watcher is one more process at the start of every job.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,33 +102,21 @@ class Session:
             return
         import ray
 
-        workers = [worker for process in self.processes for worker in below(process)]
-        # Workers in the middle of an import or a computation do not hear Ray's polite request for a long time.
-        kill(workers)
+        family = [*self.processes]
+        for process in self.processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                family += process.children(recursive=True)
         leaving = threading.Thread(target=ray.shutdown, daemon=True, name="ray-shutdown")
         leaving.start()
         leaving.join(STOP_SECONDS)
-        family = [*self.processes, *workers]
-        kill(family)
+        # Workers in the middle of an import or a computation do not hear Ray's polite request for a long time.
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(family, timeout=STOP_SECONDS)
         self._mailbox = None
         if self.temporary is not None and not self.keep_logs:
             shutil.rmtree(self.temporary, ignore_errors=True)
-
-
-def below(process: psutil.Process) -> list[psutil.Process]:
-    """All descendants, none where it is gone."""
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def kill(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL to those that are still there."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def free_port(wanted: int) -> int:
