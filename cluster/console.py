@@ -71,6 +71,7 @@ class RunConsole:
         self.stage, self.unit, self.note = "", "", ""
         self.began = self.done = self.first_time = 0.0
         self.total: float | None = None
+        self.parts_done, self.parts = 0, 0
 
     def print(self, text: str, markup: bool = True) -> None:
         self.console.print(text, soft_wrap=True, markup=markup)
@@ -81,6 +82,7 @@ class RunConsole:
     def begin(self, stage: str) -> None:
         self.stage, self.unit, self.note, self.began = stage, "", "starting", time.time()
         self.done, self.total, self.first_time = 0.0, None, 0.0
+        self.parts_done, self.parts = 0, 0
         if self.console.is_terminal:
             self.live = Live(self, console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
@@ -96,6 +98,8 @@ class RunConsole:
 
     def event(self, event: dict[str, Any]) -> None:
         """Take a progress event of cluster.tracking."""
+        if "parts" in event:
+            self.parts_done, self.parts = self.parts_done + 1, event["parts"]
         if "done" not in event and "advance" not in event:
             return
         self.first_time = self.first_time or event["time"]
@@ -127,13 +131,12 @@ class RunConsole:
         elapsed = time.time() - self.began
         working = time.time() - self.first_time if self.first_time else 0.0
         rate = self.done / working if working > 1 else 0.0
-        left = (self.total - self.done) / rate if self.total and rate else None
+        share = self.done / self.total if self.total else self.parts_done / self.parts if self.parts else 0.0
+        left = working * (1 / share - 1) if share and working > 1 else None
         grid.add_row(
             Spinner("dots"),
             f"{self.stage:<11}",
-            ProgressBar(total=self.total, completed=self.done, width=28)
-            if self.total
-            else ProgressBar(total=None, width=28, pulse=True),
+            ProgressBar(total=1.0, completed=share, width=28) if share else ProgressBar(total=None, width=28, pulse=True),
             f"{human_count(self.done)}{'/' + human_count(self.total) if self.total else ''} {self.unit}"
             if self.done
             else self.note,

@@ -85,6 +85,10 @@ class Track:
         """As `progress`, for parallel workers: adds to what is done."""
         self._put(advance=by, total=total, unit=unit)
 
+    def part(self, of: int) -> None:
+        """One of `of` parts of the work is done: what the bar follows where no total of the amount is known beforehand."""
+        self._put(parts=of)
+
     def settle(self) -> None:
         """Return once the driver has saved all that was said: before a checkpoint, so that a resumed history has no hole."""
         number = ray.get(self.mailbox.await_all.remote())

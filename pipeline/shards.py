@@ -20,10 +20,11 @@ class ShardWorker(Protocol):
 
 
 class Timed:
-    """The actor: builds the worker once, runs a unit a row, says when it worked."""
+    """The actor: builds the worker once, runs a unit a row, says when it worked and how many units there are."""
 
-    def __init__(self, worker: type, arguments: Sequence[Any], track: Track) -> None:
+    def __init__(self, worker: type, arguments: Sequence[Any], track: Track, units: int) -> None:
         started = time.time()
+        self.units = units
         self.work: ShardWorker = worker(*arguments)
         self.track = track
         self.track.worked(started, time.time())
@@ -33,6 +34,7 @@ class Timed:
         unit = json.loads(row["unit"])
         self.work(unit)
         self.track.worked(started, time.time())
+        self.track.part(self.units)
         return {"shard": unit["shard"]}
 
 
@@ -53,7 +55,7 @@ def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arg
         context.retried_map_errors, context.max_map_retries = True, 1
         ray.data.from_items([{"unit": json.dumps(unit)} for unit in todo], override_num_blocks=len(todo)).map(
             Timed,  # type: ignore[arg-type]
-            fn_constructor_args=(worker, arguments, ctx.track),
+            fn_constructor_args=(worker, arguments, ctx.track, len(todo)),
             compute=ray.data.ActorPoolStrategy(size=min(ctx.cluster.data_workers, len(todo))),
             num_cpus=1,
         ).materialize()
