@@ -42,6 +42,9 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("threshold", pa.float64()),
         ("note", pa.string()),
+        ("source", pa.string()),
+        ("priority", pa.int32()),
+        ("mojibake", pa.bool_()),
     ]
 )
 HTML = ("text/html", "application/xhtml+xml")
@@ -89,6 +92,9 @@ class PageWorker:
             "http_status": record.status,
             "mime": record.mime,
             "note": record.note,
+            "source": record.source,
+            "priority": record.priority,
+            "mojibake": False,
         }
         row |= self.refused_unread(record) or self.annotated(record)
         return {"status": "rejected" if row.get("reason") else "kept", "reason": "", "text": "", **row}
