@@ -30,7 +30,7 @@ def plan_units(files: Sequence[Mapping[str, Any]], task_bytes: int) -> list[list
     room = 0
     for file in files:
         for part, size in cut(file, task_bytes):
-            if size > room:
+            if size > room or not units:
                 units.append([])
                 room = task_bytes
             units[-1].append(part)

@@ -11,9 +11,11 @@ from pipeline.read.boundaries import boundaries
 from pipeline.read.record import Part, Record, first_line, oversize
 from pipeline.read.sniff import sniffed_type
 
-PAGE_TYPES = int(WarcRecordType.response | WarcRecordType.resource | WarcRecordType.conversion | WarcRecordType.revisit)
+RESPONSE, RESOURCE = int(WarcRecordType.response), int(WarcRecordType.resource)
 REVISIT, CONVERSION = int(WarcRecordType.revisit), int(WarcRecordType.conversion)
-UNKNOWN = int(WarcRecordType.unknown)
+CONTINUATION, UNTYPED = int(WarcRecordType.continuation), int(WarcRecordType.no_type)
+# The others describe pages or the archive, as do types of somebody's own, which the standard allows.
+ROWS = frozenset((RESPONSE, RESOURCE, REVISIT, CONVERSION, CONTINUATION, UNTYPED))
 
 
 def read_warc(place: Location, part: Part, limit: int) -> Iterator[Record]:
@@ -56,9 +58,16 @@ def read_warc(place: Location, part: Part, limit: int) -> Iterator[Record]:
                 held = Record(part.name, at, held.url, problem="unreadable", note=ending.complaint)
             yield held
             began = None
-            if ending.end is not None and ending.end < part.end and (failure or ending.complaint):
-                stream.seek(ending.end)
-                began = ending.end if stream.read(1) else None
+            if ending.end is None or not (failure or ending.complaint):
+                continue
+            stream.seek(ending.end)
+            if not stream.read(1):
+                continue
+            if ending.end < part.end:
+                began = ending.end
+            elif found.next_record(ending.end, ending.end + 1) is None:
+                # It begins in the next part, but is damaged where it begins: the next part cannot find it.
+                yield Record(part.name, ending.end, problem="unreadable", note=failure or ending.complaint)
 
 
 def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
@@ -69,19 +78,19 @@ def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
         record.stream_pos,
         url=(headers.get("WARC-Target-URI") or "").strip("<>"),
         time=headers.get("WARC-Date") or "",
-        about=not kind & (PAGE_TYPES | UNKNOWN),
+        about=kind not in ROWS,
     )
     if row.about:
         return row
-    if kind & UNKNOWN and not headers.get("WARC-Type"):
+    if kind == UNTYPED:
         row.problem, row.note = "unreadable", "a record without WARC-Type"
-    elif kind & UNKNOWN:
-        row.about = True  # a type of somebody's own, which the standard allows
-    elif kind & REVISIT:
+    elif kind == CONTINUATION:
+        row.problem = "segment"
+    elif kind == REVISIT:
         row.problem = "revisit"
     elif record.content_length > 2 * limit:
         oversize(row, record.content_length, limit)
-    elif kind & CONVERSION:
+    elif kind == CONVERSION:
         row.mime, row.body = "text/plain", record.reader.read().decode("utf-8", errors="replace")
     else:
         read_body(record, row, limit)
