@@ -47,7 +47,7 @@ GNU = (
     ("LGPL", "gnu library general public license"),
     ("GPL", "gnu general public license"),
 )
-OTHER_COPYLEFT = {"MPL-2.0", "EPL-2.0", "EPL-1.0", "SSPL-1.0", "Artistic-2.0"}  # their texts name the GNU licences
+NAMING_GNU = {"MPL-2.0", "EPL-2.0", "EPL-1.0", "SSPL-1.0", "Artistic-2.0", "PSF-2.0"}  # their texts speak of GNU's
 
 
 def is_licence_file(name: str) -> bool:
@@ -71,10 +71,11 @@ def licences_in(text: str) -> list[str]:
         found.add("BSD-4-Clause" if advertising else "BSD-3-Clause" if neither else "BSD-2-Clause")
     if PERMIT.replace(" and or ", " and ") in words.replace(" and or distribute ", " and distribute "):
         found.add("ISC" if "provided that the above copyright notice" in words else "0BSD")
-    gnu = next(((name, words.find(phrase)) for name, phrase in GNU if phrase in words), None)
-    if gnu and not found & OTHER_COPYLEFT:
-        version = re.search(r"(?:version|v) ?(\d)(?: (1)\b)?", words[gnu[1] : gnu[1] + 200])
-        found.add(f"{gnu[0]}-{version[1]}.{version[2] or 0}" if version else gnu[0])
+    gnu = [(words.find(phrase), name) for name, phrase in GNU if phrase in words]
+    if gnu and not found & NAMING_GNU:
+        at, name = min(gnu)  # each begins with its own name, and names the others later
+        version = re.search(r"(?:version|v) ?(\d)(?: (1)\b)?", words[at : at + 200])
+        found.add(f"{name}-{version[1]}.{version[2] or 0}" if version else name)
     return sorted(found)
 
 

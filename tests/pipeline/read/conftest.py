@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,7 @@ class Archive:
         packed = file.close()
         plain = gzip.decompress(packed)
         edges = record_edges(plain)
-        frames = [pa.compress(plain[start:end], "zstd", asbytes=True) for start, end in zip(edges, edges[1:], strict=False)]
+        frames = [pa.compress(plain[start:end], "zstd", asbytes=True) for start, end in itertools.pairwise(edges)]
         self.data = {
             "plain": plain,
             "gzip": packed,
@@ -67,12 +68,10 @@ def read_file() -> Callable[..., list[Record]]:
     """Read a file in tasks of so many bytes; no tasks: as one part."""
 
     def read(
-        path: Path, kind: str = "warc", task_bytes: int | None = None, limit: int = 10**6, **options: Any
+        path: Path, kind: str = "warc", /, task_bytes: int | None = None, limit: int = 10**6, **options: Any
     ) -> list[Record]:
         file = {"uri": str(path), "name": path.name, "format": kind, "bytes": path.stat().st_size, "options": options}
-        units = (
-            [[Part(str(path), path.name, kind, options=options)]] if task_bytes is None else plan_units([file], task_bytes)
-        )
+        units = [[Part(str(path), path.name, kind, options=options)]] if task_bytes is None else plan_units([file], task_bytes)
         return [record for unit in units for part in unit for record in read_part(part, limit)]
 
     return read

@@ -232,7 +232,14 @@ def test_a_truncated_file_of_any_format_never_raises(tmp_path: Path, read_file: 
     }
     for kind, data in whole.items():
         packed = gzip.compress(data)
-        for content in (data[: len(data) // 2], packed[: len(packed) // 2], packed[:12], packed[:3], b"\x28\xb5\x2f\xfd", b"\0"):
+        for content in (
+            data[: len(data) // 2],
+            packed[: len(packed) // 2],
+            packed[:12],
+            packed[:3],
+            b"\x28\xb5\x2f\xfd",
+            b"\0",
+        ):
             path = tmp_path / "x"
             path.write_bytes(content)
             for record in read_file(path, kind, separator="--"):
