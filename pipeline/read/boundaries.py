@@ -36,10 +36,8 @@ CUT_OFF = Ending(None, "the file ends inside this record")
 class PlainRecords:
     """Records one behind the other, with a blank line between them. stream: a file or `Inflated`."""
 
-    can_be_cut = True
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
+    def __init__(self, stream: Any, can_be_cut: bool = True) -> None:
+        self.stream, self.can_be_cut = stream, can_be_cut
 
     def next_record(self, start: int, end: int) -> int | None:
         """Offset of the first record at or after `start` and before `end`."""
@@ -133,24 +131,29 @@ def boundaries(stream: Any) -> Boundaries:
     if kind is None:
         return PlainRecords(stream)
     found: Boundaries = Members(stream) if kind == "gzip" else Frames(stream)
-    end = stream.size()
-    first = found.next_record(1, min(end, FIRST_RECORD))
-    if first is None and is_one_record(stream, kind):
-        return found
-    if first is None:
-        single = PlainRecords(Inflated(stream, kind))
-        single.can_be_cut = False
-        return single
-    return found
+    return found if holds_one_record_each(found, kind) else PlainRecords(Inflated(stream, kind), can_be_cut=False)
 
 
-def is_one_record(stream: Any, kind: str) -> bool:
-    """Whether a small file holds one record only, so that members and frames are as good as its plain content."""
-    content = PlainRecords(Inflated(stream, kind))
-    try:
-        return stream.size() < FIRST_RECORD and content.next_record(1, FIRST_RECORD) is None
-    except OSError:
-        return True
+def holds_one_record_each(found: Members | Frames, kind: str) -> bool:
+    """Whether members (or frames) hold a record each, by the first three; True too where damage leaves that open.
+
+    False where one of them holds several, or the first is so long that it seems to hold all of them.
+    """
+    start, size = 0, found.stream.size()
+    for _ in range(3):
+        end = found.next_record(start + 1, min(size, start + FIRST_RECORD))
+        if end is None and size > start + FIRST_RECORD:
+            return False
+        content = PlainRecords(Inflated(Slice(found.stream, start, size if end is None else end), kind))
+        try:
+            if content.next_record(1, 8 * FIRST_RECORD) is not None:
+                return False
+        except OSError:
+            return True
+        if end is None:
+            return True
+        start = end
+    return True
 
 
 def search(stream: Any, mark: bytes, start: int, end: int, is_record: Any) -> int | None:
