@@ -134,7 +134,7 @@ def boundaries(stream: Any) -> Boundaries:
     return found if holds_one_record_each(found, kind) else PlainRecords(Inflated(stream, kind), can_be_cut=False)
 
 
-def holds_one_record_each(found: Members | Frames, kind: str) -> bool:
+def holds_one_record_each(found: Boundaries, kind: str) -> bool:
     """Whether members (or frames) hold a record each, by the first three; True too where damage leaves that open.
 
     False where one of them holds several, or the first is so long that it seems to hold all of them.

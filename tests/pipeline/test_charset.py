@@ -5,7 +5,11 @@ import gzip
 import json
 from pathlib import Path
 
+import ftfy
 import pytest
+from ftfy.badness import is_bad
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.charset import decode, repaired
 
@@ -102,6 +106,17 @@ def test_mojibake_is_repaired_line_by_line(charset: str) -> None:
 )
 def test_text_without_mojibake_stays_as_it_is(text: str) -> None:
     assert repaired(text) == (text, False)
+
+
+WORDS = st.sampled_from(["plain", "Größe", "“quoted”", "–", "l’été", "Привет", "日本", "Â", "ã", "½", " ", "\u00a0"])
+SCARS = st.sampled_from(["cp1252", "latin-1", "cp1251", "koi8-r", "cp437"])
+
+
+@given(st.lists(WORDS, max_size=8), SCARS)
+def test_looking_for_suspect_pairs_first_changes_nothing_of_what_ftfy_does(words: list[str], charset: str) -> None:
+    for text in (" ".join(words), " ".join(words).encode().decode(charset, "replace")):
+        by_ftfy = ftfy.fix_encoding(text) if is_bad(text) else text
+        assert repaired(text)[0] == by_ftfy
 
 
 def test_real_pages_decode_as_well_as_by_the_decoders_of_two_extractors(shared: Path) -> None:
