@@ -15,6 +15,7 @@ META = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2
 META_BYTES = 4096  # the HTML standard looks at 1024; real pages put it a little later
 REPLACEMENT = "�"
 MULTIBYTE = frozenset("big5 big5hkscs cp932 cp949 cp950 euc_jp euc_kr gb18030 gb2312 gbk iso2022_jp shift_jis".split())  # noqa: SIM905
+ESCAPE = b"\x1b"  # ISO-2022 is ASCII but for what stands between these
 MULTIBYTE_EVIDENCE = 16  # bytes that are not ASCII
 # ftfy's own list, but for MacRoman, in which lead bytes are quotation marks and dashes: half of all pages would be suspect.
 ONE_BYTE = ("latin-1", *(f"sloppy-windows-{page}" for page in (1250, 1251, 1252, 1253, 1254, 1257)), "iso-8859-2", "cp437")
@@ -27,7 +28,7 @@ def became(first: int, last: int) -> str:
 
 
 # What ftfy can undo at all: what a lead byte of UTF-8 became in front of what a continuation byte became, or a control
-# character of Latin-1. Its own heuristic takes ten times as long and is asked only where this finds something.
+# character of Latin-1. Its own heuristic over every line takes four times as long: it is asked where this finds something.
 SUSPECT = re.compile(f"{became(0xC2, 0xF4)}[ {became(0x80, 0xBF)[1:]}|[\x80-\x9f]")
 BROKEN = 4  # characters that UTF-8 gives for each that it cannot
 
@@ -68,7 +69,10 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
             return Decoded(body.decode(charset), charset, source, 0.0)
         except (UnicodeDecodeError, LookupError):
             continue
-    if utf_8 or body.isascii():
+    if wide := utf_16_without_mark(body):
+        text = body.decode(wide, "replace")
+        return Decoded(text, wide, "detected", text.count(REPLACEMENT) / len(text))
+    if utf_8 or (body.isascii() and ESCAPE not in body):
         return Decoded(body.decode(), "utf-8", "detected", 0.0)
     if text := broken_utf_8(body):
         named = next((source for charset, source in candidates if charset == "utf-8"), "detected")
@@ -80,6 +84,13 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
         charset, source = candidates[0] if candidates else (detected, "detected")
     text = body.decode(charset, errors="replace")
     return Decoded(text, charset, f"{source}+replaced", text.count(REPLACEMENT) / max(1, len(text)))
+
+
+def utf_16_without_mark(body: bytes) -> str:
+    """The byte order of UTF-16 that says so nowhere: nearly every second byte is NUL, as no other text has it."""
+    head = body[:512]
+    first, second = head[::2].count(0), head[1::2].count(0)
+    return "utf-16-le" if second > 8 * first + len(head) // 4 else "utf-16-be" if first > 8 * second + len(head) // 4 else ""
 
 
 def is_utf_8(body: bytes) -> bool:

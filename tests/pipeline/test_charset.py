@@ -70,6 +70,18 @@ def test_ascii_is_utf_8_whatever_a_detector_takes_it_for() -> None:
     assert (found.charset, found.source) == ("utf-8", "detected")
 
 
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_says_so_nowhere_is_found(charset: str) -> None:
+    page = f"<html><p>{GERMAN}</p></html>"
+    found = decode(page.encode(charset))
+    assert (found.text, found.charset, found.source) == (page, charset, "detected")
+
+
+def test_a_page_with_some_null_bytes_is_no_utf_16() -> None:
+    page = "<p>har\0bour</p>" + "\0" * 30 + "<p>words and more words</p>" * 5
+    assert decode(page.encode()).text == page
+
+
 @pytest.mark.parametrize("declared", ["iso-8859-1", "windows-1252", "koi8-r"])
 def test_bytes_that_are_utf_8_show_that_a_one_byte_declaration_is_wrong(declared: str) -> None:
     found = decode(GERMAN.encode(), declared)
