@@ -331,7 +331,7 @@ def doctor(recipe: RecipeArgument = None, root: RootOption = None, set: SetOptio
         "serve.port": chosen.serve.port,  # type: ignore[attr-defined]
         "cluster.dashboard_port": chosen.cluster.dashboard_port,
     }
-    if chosen.crawl.pydoc and not chosen.crawl.input:  # type: ignore[attr-defined]
+    if chosen.crawl.pydoc and not chosen.crawl.all_sources():  # type: ignore[attr-defined]
         ports["crawl.pydoc.port"] = chosen.crawl.pydoc.port  # type: ignore[attr-defined]
     checks = run_checks(chosen.root_uri, ports)
     if as_json:

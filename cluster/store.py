@@ -315,12 +315,17 @@ def expand(pattern: str) -> list[dict[str, Any]]:
             head.append(part)
         base = "/".join(head) or ("/" if pattern.startswith("/") else ".")
     place = Location.of(base)
-    info = place.filesystem.get_file_info(place.path)
-    if info.type == pafs.FileType.File:
-        found = [info]
-    else:
-        selector = pafs.FileSelector(place.path, recursive=True, allow_not_found=True)
-        found = [each for each in place.filesystem.get_file_info(selector) if each.type == pafs.FileType.File]
+    try:
+        info = place.filesystem.get_file_info(place.path)
+        if info.type == pafs.FileType.File:
+            found = [info]
+        else:
+            selector = pafs.FileSelector(place.path, recursive=True, allow_not_found=True)
+            found = [each for each in place.filesystem.get_file_info(selector) if each.type == pafs.FileType.File]
+    except OSError as error:
+        said = " ".join(str(error).split())[:200]
+        raise RequestError(f"{pattern}: cannot be listed ({said}); check the credentials and what they permit") from error
+    if info.type != pafs.FileType.File:
         if has_glob:
             rest = pattern[len(base) :].lstrip("/") if base != "." else pattern
             wanted = f"{place.path.rstrip('/')}/{rest}"

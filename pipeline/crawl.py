@@ -28,7 +28,7 @@ FETCHES = "fetches.parquet"
 
 def run_crawl(ctx: Context) -> None:
     """Fill `inventory.json` with the files that hold the pages."""
-    if ctx.settings.input:
+    if ctx.settings.all_sources():
         list_files(ctx)
     else:
         crawl_web(ctx)
@@ -36,14 +36,18 @@ def run_crawl(ctx: Context) -> None:
 
 def list_files(ctx: Context) -> None:
     """Take the user's files. Those that cannot be read are counted; raises RequestError where none can."""
-    files, unreadable = inventory(ctx.external)
+    sources = ctx.settings.all_sources()
+    files, unreadable = inventory(ctx.external, sources)
     if not files:
         first = unreadable[0]
         raise RequestError(
-            f"--input: none of the {len(unreadable)} files can be read (first: {first['uri']}: {first['reason']}); "
-            "give WARC, WET, HTML, JSONL or Parquet files"
+            f"crawl: none of the {len(unreadable)} files can be read (first: {first['uri']}: {first['reason']}); "
+            "give WARC, WET, HTML, JSONL, Parquet, text, source code or Stack Exchange files"
         )
-    (ctx.output / INVENTORY).write_json({"files": files, "unreadable": unreadable})
+    described = {
+        source.name: {"weight": source.weight, "priority": source.priority, "options": source.options()} for source in sources
+    }
+    (ctx.output / INVENTORY).write_json({"files": files, "unreadable": unreadable, "sources": described})
     formats = Counter(file["format"] for file in files)
     ctx.count(files=len(files), unreadable_files=len(unreadable), bytes=sum(file["bytes"] for file in files))
     ctx.track.progress(len(files), len(files), "files")
@@ -76,10 +80,12 @@ def crawl_web(ctx: Context) -> None:
         reason = dict(zip(fetches["url"].to_pylist(), fetches["reason"].to_pylist(), strict=True)).get(seeds[0], "unreachable")
         raise WorkError(f"nothing could be fetched from {seeds[0]} ({reason}); check that the seed answers, then run again")
     files = [
-        {"path": record["path"], "format": "warc", "bytes": record["bytes"]}
+        {"path": record["path"], "format": "warc", "bytes": record["bytes"], "source": "crawl"}
         for _, record in sorted(shard_records(ctx.output).items())
     ]
-    (ctx.output / INVENTORY).write_json({"files": files, "unreadable": []})
+    (ctx.output / INVENTORY).write_json(
+        {"files": files, "unreadable": [], "sources": {"crawl": {"weight": 1.0, "priority": 0, "options": {}}}}
+    )
     ctx.count(pages=ok, urls=fetches.num_rows, files=len(files), bytes=pc.sum(fetches["bytes"]).as_py())
 
 

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.pydoc_server import PydocSettings
+
+FORMATS = Literal["warc", "html", "jsonl", "parquet", "text", "code", "stackexchange"]
+
+
+class Source(BaseModel):
+    """Files that belong together: what they are called, how much they weigh, which copy of a page to keep."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$", description="what rows and reports call it: a-z, 0-9, _ . -")
+    input: list[str] = Field(min_length=1, description="paths, directories, globs or URIs")
+    weight: float = Field(1.0, gt=0, description="share of its tokens in training against the other sources'")
+    priority: int = Field(0, description="of two copies of a page, the one from the source of higher priority stands for both")
+    format: FORMATS | None = Field(None, description="of all its files; null: each by its content, then by its name")
+    separator: str | None = Field(
+        None, min_length=1, description="text: the line between two documents, such as <|endoftext|>; null: a file is one"
+    )
+    licences: list[str] | None = Field(
+        None, description="code: SPDX ids that are permitted; null: the permissive ones (The Stack's list)"
+    )
+    max_code_kb: float = Field(1000, gt=0, description="code: kB of one file (The Stack: 1 MB)")
+
+    def options(self) -> dict[str, Any]:
+        """What its readers ask for, without what is not set."""
+        return self.model_dump(include={"separator", "licences", "max_code_kb"}, exclude_none=True)
 
 
 class CrawlSettings(BaseModel):
@@ -13,7 +40,11 @@ class CrawlSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     input: list[str] = Field(
-        default_factory=list, description="paths, globs or URIs of WARC, WET, HTML, JSONL or Parquet files; replaces the crawl"
+        default_factory=list, description="paths, globs or URIs of files; replaces the crawl: short for one source of that name"
+    )
+    sources: list[Source] = Field(
+        default_factory=list,
+        description="files from several places, each with weight and priority; they replace the crawl as `input` does",
     )
     pydoc: PydocSettings | None = Field(None, description="start Python's documentation server on loopback and crawl it")
     seeds: list[str] = Field(default_factory=list, description="URLs to start from; only their hosts are crawled")
@@ -43,3 +74,18 @@ class CrawlSettings(BaseModel):
         le=1024,
         description="MB after which a WARC file is closed and committed; a killed crawl goes on behind the last",
     )
+
+    @model_validator(mode="after")
+    def names_differ(self) -> CrawlSettings:
+        names = [source.name for source in self.all_sources()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"sources: two of them are named {twice}; give each a name of its own")
+        return self
+
+    def all_sources(self) -> list[Source]:
+        """`sources`, behind one that `input` stands for where it is given."""
+        return [*([Source(name="input", input=self.input)] if self.input else []), *self.sources]
+
+    def patterns(self) -> list[str]:
+        """Every path, glob and URI that is named."""
+        return [pattern for source in self.all_sources() for pattern in source.input]

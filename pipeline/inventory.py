@@ -1,86 +1,112 @@
-"""Which files hold the pages, and in what format: looked at once, before any work is dealt out."""
+"""Which files hold the pages, in what format, from which source: looked at once, before any work is dealt out."""
 
 from __future__ import annotations
 
-import io
+import fnmatch
+import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cluster.store import Location
+from pipeline.crawl_settings import Source
+from pipeline.read.formats import guess_format, read_head, why_unknown
+from pipeline.read.licence import LICENCE_BYTES, is_licence_file, licences_in, nearest
+from pipeline.read.record import first_line
+from pipeline.read.streams import open_content
 
-HEAD = 1 << 16
-SUFFIXES = {
-    ".warc": "warc",
-    ".wet": "warc",  # WET files are WARC files of conversion records
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-}
+Files = list[dict[str, Any]]
 
 
-def inventory(external: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def inventory(external: Iterable[Mapping[str, Any]], sources: Sequence[Source]) -> tuple[Files, Files]:
     """Sort files into what can be read and what cannot.
 
-    external: [{uri, bytes}]. Returns (files, unreadable): files [{uri, format, bytes}], format one of warc,
-    html, jsonl, parquet; unreadable [{uri, bytes, reason}].
+    external: [{uri, bytes}]; a file that two sources name belongs to the first of them. Returns (files, unreadable):
+    files [{uri, bytes, source, format}], for source code also `path` in its tree and `licence` (SPDX expression);
+    unreadable [{uri, bytes, source, reason}]. Reads the first 64 KiB of each file whose source gives no format.
     """
     files, unreadable = [], []
-    for each in external:
-        entry = {"uri": each["uri"], "bytes": each["bytes"]}
-        if each["bytes"] == 0:
-            unreadable.append({**entry, "reason": "empty file"})
-            continue
-        try:
-            kind = guess_format(each["uri"], read_head(Location.of(each["uri"])))
-        except (OSError, zlib.error) as error:
-            unreadable.append({**entry, "reason": f"cannot be read: {first_line(error)}"})
-            continue
-        if kind == "unknown":
-            unreadable.append({**entry, "reason": "neither WARC, WET, HTML, JSONL nor Parquet"})
-        else:
-            files.append({**entry, "format": kind})
+    for source, listed in by_source(external, sources):
+        for each in listed:
+            entry = {"uri": each["uri"], "bytes": each["bytes"], "source": source.name}
+            kind, reason = format_of(each, source.format)
+            if reason:
+                unreadable.append({**entry, "reason": reason})
+            else:
+                files.append({**entry, "format": kind})
+        add_licences([file for file in files if file["source"] == source.name and file["format"] == "code"], listed)
     return files, unreadable
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def by_source(external: Iterable[Mapping[str, Any]], sources: Sequence[Source]) -> list[tuple[Source, list[Mapping[str, Any]]]]:
+    """Each source with its files, in the sources' order; every file once."""
+    patterns = [(source, [str(Location.of(pattern)) for pattern in source.input]) for source in sources]
+    dealt: dict[str, list[Mapping[str, Any]]] = {source.name: [] for source in sources}
+    seen = set[str]()
+    for each in external:
+        if each["uri"] not in seen:
+            seen.add(each["uri"])
+            dealt[next(source.name for source, named in patterns if any(names(one, each["uri"]) for one in named))].append(each)
+    return [(source, dealt[source.name]) for source in sources]
 
 
-def read_head(place: Location) -> bytes:
-    """The first 64 KiB, decompressed where the file is gzip or zstd."""
-    with place.filesystem.open_input_stream(place.path, compression=None) as stream:
-        head = stream.read(HEAD)
-    if head[:2] == b"\x1f\x8b":
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD)
-    if head[:4] == b"\x28\xb5\x2f\xfd":
-        import pyarrow as pa
-
-        return pa.CompressedInputStream(io.BytesIO(head), "zstd").read(min(HEAD, 1024))
-    return head
+def names(pattern: str, uri: str) -> bool:
+    """Whether a path, directory or glob names the file: what `cluster.store.expand` finds it by."""
+    if any(mark in pattern for mark in "*?["):
+        return fnmatch.fnmatchcase(uri, pattern)
+    return uri == pattern or uri.startswith(pattern.rstrip("/") + "/")
 
 
-def guess_format(uri: str, head: bytes) -> str:
-    """By what the file begins with; by its name where that says nothing."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512]
-    if head.startswith(b"WARC/"):
-        return "warc"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if start.startswith(b"{"):
-        return "jsonl"
-    if start.startswith(b"<"):
-        return "html"
-    # Only text can be an HTML page that does not begin with a tag; the other formats begin as said above.
-    return "html" if name_format(uri) == "html" and b"\0" not in start else "unknown"
+def format_of(file: Mapping[str, Any], given: str | None) -> tuple[str, str]:
+    """(format, empty), or (empty, why the file cannot be read)."""
+    if file["bytes"] == 0:
+        return "", "empty file"
+    if given:
+        return given, ""
+    try:
+        head = read_head(Location.of(file["uri"]))
+    except (OSError, zlib.error) as error:
+        return "", f"cannot be read: {first_line(error)}"
+    kind = guess_format(file["uri"], head)
+    return ("", why_unknown(head)) if kind == "unknown" else (kind, "")
 
 
-def name_format(uri: str) -> str:
-    name = uri.rsplit("/", 1)[-1].lower()
-    for suffix in (".gz", ".zst", ".zstd"):
-        name = name.removesuffix(suffix)
-    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), "unknown")
+def add_licences(code: Files, listed: Sequence[Mapping[str, Any]]) -> None:
+    """Note each source file's path in its tree, and the licences of the nearest directory above it that has any."""
+    if not code:
+        return
+    found: dict[str, list[str]] = {}
+    for each in listed:
+        directory, _, name = each["uri"].rpartition("/")
+        if is_licence_file(name):
+            found[directory] = sorted({*found.get(directory, []), *licences_of(each["uri"])})
+    top = os.path.commonpath([os.path.dirname(each["uri"]) for each in listed])
+    for file in code:
+        file["path"] = file["uri"][len(top) :].lstrip("/")
+        file["licence"] = nearest(file["uri"], found)
+
+
+def licences_of(uri: str) -> list[str]:
+    """SPDX ids of a licence file; `unknown-licence` for one that we do not know, so that it permits nothing."""
+    try:
+        with open_content(Location.of(uri)) as stream:
+            text = stream.read(LICENCE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        text = ""
+    return licences_in(text) or ["unknown-licence"]
+
+
+def places(listing: Mapping[str, Any], crawl: Location) -> Files:
+    """What `plan_units` takes, from the crawl stage's `inventory.json`.
+
+    Files that the crawl itself wrote are named by their path in it, so that rows do not depend on where the root is.
+    """
+    sources = listing.get("sources", {})
+    found = []
+    for file in listing["files"]:
+        source = sources.get(file["source"], {})
+        options = {**source.get("options", {}), **{name: file[name] for name in ("path", "licence") if name in file}}
+        uri, name = file.get("uri") or str(crawl / file["path"]), file.get("uri") or file["path"]
+        place = {"uri": uri, "name": name, "format": file["format"], "bytes": file["bytes"], "options": options}
+        found.append({**place, "source": file["source"], "priority": source.get("priority", 0)})
+    return found

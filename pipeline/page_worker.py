@@ -13,7 +13,7 @@ from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline import ledger
 from pipeline.careful import CarefulExtractor, ExtractorDied
-from pipeline.charset import decode
+from pipeline.charset import decode, repaired
 from pipeline.extract import extract, nesting, tidy
 from pipeline.heuristics import judge
 from pipeline.language import LanguageDetector
@@ -42,6 +42,9 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("threshold", pa.float64()),
         ("note", pa.string()),
+        ("source", pa.string()),
+        ("priority", pa.int32()),
+        ("mojibake", pa.bool_()),
     ]
 )
 HTML = ("text/html", "application/xhtml+xml")
@@ -89,6 +92,9 @@ class PageWorker:
             "http_status": record.status,
             "mime": record.mime,
             "note": record.note,
+            "source": record.source,
+            "priority": record.priority,
+            "mojibake": False,
         }
         row |= self.refused_unread(record) or self.annotated(record)
         return {"status": "rejected" if row.get("reason") else "kept", "reason": "", "text": "", **row}
@@ -128,7 +134,8 @@ class PageWorker:
             except ExtractorDied as died:
                 return row | {"reason": died.reason, "threshold": float(settings.extract_seconds)}
             row |= {"text": found.text, "extractor": found.extractor}
-        text = row["text"]
+        text, row["mojibake"] = repaired(row["text"])
+        row["text"] = text
         if not text:
             return row | {"reason": "no_text"}
         row["content_hash"] = xxhash.xxh3_128_hexdigest(text.encode())

@@ -20,16 +20,13 @@ from pipeline.shards import run_shards
 
 def run_pages(ctx: Context) -> None:
     """Stream the inventory's files through a pool of actors, a shard a work unit; check and tell the ledger."""
+    from pipeline.inventory import places
     from pipeline.page_worker import PageWorker
     from pipeline.read import plan_units
 
     source = ctx.inputs["crawl"].location
-    files = (source / "inventory.json").read_json()["files"]
-    places = [
-        {**file, "uri": file.get("uri") or str(source / file["path"]), "name": file.get("uri") or file["path"]}
-        for file in files
-    ]
-    units = plan_units(places, int(ctx.settings.task_mb * 1e6))
+    listing = (source / "inventory.json").read_json()
+    units = plan_units(places(listing, source), int(ctx.settings.task_mb * 1e6))
     work = [{"shard": shard, "parts": [asdict(part) for part in unit]} for shard, unit in enumerate(units)]
     records = run_shards(ctx, work, PageWorker, ctx.settings, ctx.output, ctx.track)
     lines = {shard: record["counts"] for shard, record in records.items()}

@@ -54,7 +54,7 @@ def tokens(ctx: Context) -> None:
 
 
 STAGES = (
-    Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.input, deterministic=False),
+    Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.patterns(), deterministic=False),
     Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",)),
     Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
     Stage("corpus", "corpus", CorpusSettings, "1", corpus, needs=("pages", "dedup")),

@@ -14,13 +14,15 @@ import pytest
 from cluster.errors import RequestError
 from cluster.store import Location, expand
 from pipeline.crawl import list_files
-from pipeline.crawl_settings import CrawlSettings
-from pipeline.inventory import inventory
+from pipeline.crawl_settings import CrawlSettings, Source
+from pipeline.inventory import inventory, places
+from pipeline.read import plan_units, read_part
 
 
 def listed(*paths: Path) -> tuple[dict[str, str], dict[str, str]]:
     """(name -> format, name -> reason) of what the inventory says of files."""
-    files, unreadable = inventory([file for path in paths for file in expand(str(path))])
+    source = Source(name="input", input=[str(path) for path in paths])
+    files, unreadable = inventory([file for path in paths for file in expand(str(path))], [source])
     return {Path(f["uri"]).name: f["format"] for f in files}, {Path(f["uri"]).name: f["reason"] for f in unreadable}
 
 
@@ -37,6 +39,15 @@ def test_formats_are_known_by_content_and_then_by_name(tmp_path: Path, make_warc
         "f.htm": b"no tag at all",
         "g.jsonl.gz": gzip.compress(b'{"text": "x"}\n'),
         "h.ndjson": b'{"html": "<p>x"}\n',
+        "j.txt": b"A book that begins with words.",
+        "k.txt": b"<|endoftext|>\nno tag",
+        "l.txt": b"<!DOCTYPE html><p>a page in spite of its name",
+        "m.txt": b"{ braces } in a text",
+        "n.py": b"import os\n",
+        "o.php": b"<?php echo 1;",
+        "p.js": b"{ let x = 1 }",
+        "Makefile": b"all:\n\ttrue\n",
+        "Posts.xml": b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>\r\n<posts>\r\n  <row Id="1"/></posts>',
     }
     for name, data in content.items():
         (tmp_path / name).write_bytes(data)
@@ -45,7 +56,10 @@ def test_formats_are_known_by_content_and_then_by_name(tmp_path: Path, make_warc
     assert unreadable == {}
     assert formats == {
         **dict.fromkeys(["a.warc", "odd-name.bin", "b.wet.gz", "c.warc.zst"], "warc"),
-        **dict.fromkeys(["d.html", "e.html.gz", "f.htm"], "html"),
+        **dict.fromkeys(["d.html", "e.html.gz", "f.htm", "l.txt"], "html"),
+        **dict.fromkeys(["j.txt", "k.txt", "m.txt"], "text"),
+        **dict.fromkeys(["n.py", "o.php", "p.js", "Makefile"], "code"),
+        **dict.fromkeys(["Posts.xml"], "stackexchange"),
         **dict.fromkeys(["g.jsonl.gz", "h.ndjson"], "jsonl"),
         "i.parquet": "parquet",
     }
@@ -57,16 +71,27 @@ def test_files_that_are_no_pages_are_counted_and_the_rest_goes_on(tmp_path: Path
         "empty.warc.gz": b"",
         "picture.html": b"\x89PNG\r\n\x1a\n\0\0\0",
         "noise.warc.gz": b"\x1f\x8b\x08\x00garbage that is no deflate stream",
-        "notes.txt": b"some notes",
+        "notes.odd": b"some notes",
+        "text.txt": b"\0\1\2",
+        "posts.7z": b"7z\xbc\xaf\x27\x1c....",
         "liar.warc.gz": gzip.compress(b"this is not an archive"),
     }.items():
         (tmp_path / name).write_bytes(data)
     formats, unreadable = listed(*sorted(tmp_path.iterdir()))
     assert formats == {good.name: "warc"}
-    assert sorted(unreadable) == ["empty.warc.gz", "liar.warc.gz", "noise.warc.gz", "notes.txt", "picture.html"]
+    assert sorted(unreadable) == [
+        "empty.warc.gz",
+        "liar.warc.gz",
+        "noise.warc.gz",
+        "notes.odd",
+        "picture.html",
+        "posts.7z",
+        "text.txt",
+    ]
     assert unreadable["empty.warc.gz"] == "empty file"
     assert unreadable["noise.warc.gz"].startswith("cannot be read")
-    assert unreadable["notes.txt"] == "neither WARC, WET, HTML, JSONL nor Parquet"
+    assert unreadable["notes.odd"].startswith("neither WARC, WET, HTML, JSONL, Parquet, text, source code nor")
+    assert unreadable["posts.7z"] == "a 7z archive, which must be unpacked first"
 
 
 def context(tmp_path: Path, *inputs: Path) -> Any:
@@ -86,18 +111,108 @@ def context(tmp_path: Path, *inputs: Path) -> Any:
 
 
 def test_input_without_one_readable_file_is_a_wrong_request(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("notes")
-    (tmp_path / "b.txt").write_text("more notes")
-    with pytest.raises(RequestError, match=r"none of the 2 files can be read \(first: .*a.txt: neither WARC"):
-        list_files(context(tmp_path, tmp_path / "a.txt", tmp_path / "b.txt"))
+    (tmp_path / "a.odd").write_text("notes")
+    (tmp_path / "b.odd").write_text("more notes")
+    with pytest.raises(RequestError, match=r"none of the 2 files can be read \(first: .*a.odd: neither WARC"):
+        list_files(context(tmp_path, tmp_path / "a.odd", tmp_path / "b.odd"))
 
 
 def test_input_is_listed_and_what_cannot_be_read_is_told(tmp_path: Path, make_warc: Callable[..., Path]) -> None:
-    good, bad = make_warc(("http://h/", "<p>x</p>")), tmp_path / "a.txt"
+    good, bad = make_warc(("http://h/", "<p>x</p>")), tmp_path / "a.odd"
     bad.write_text("notes")
     ctx = context(tmp_path, bad, good)
     list_files(ctx)
     written = json.loads((tmp_path / "out" / "inventory.json").read_text())
-    assert written["files"] == [{"uri": str(good), "bytes": good.stat().st_size, "format": "warc"}]
+    assert written["files"] == [{"uri": str(good), "bytes": good.stat().st_size, "format": "warc", "source": "input"}]
+    assert written["sources"] == {"input": {"weight": 1.0, "priority": 0, "options": {"max_code_kb": 1000.0}}}
     assert (ctx.counts["files"], ctx.counts["unreadable_files"]) == (1, 1)
-    assert ctx.told[-1].rows == [[str(bad), "neither WARC, WET, HTML, JSONL nor Parquet"]]
+    assert [row[0] for row in ctx.told[-1].rows] == [str(bad)]
+
+
+def recipe(*sources: dict[str, Any], **more: Any) -> CrawlSettings:
+    return CrawlSettings(sources=[Source(**each) for each in sources], **more)
+
+
+def listing(tmp_path: Path, settings: CrawlSettings) -> dict[str, Any]:
+    """The `inventory.json` of a crawl stage with these settings."""
+    ctx = context(tmp_path)
+    ctx.settings, ctx.external = settings, [file for pattern in settings.patterns() for file in expand(pattern)]
+    list_files(ctx)
+    return json.loads((tmp_path / "out" / "inventory.json").read_text())
+
+
+def test_input_is_short_for_one_source_of_that_name_in_front_of_the_others() -> None:
+    settings = recipe({"name": "books", "input": ["b"], "weight": 2}, input=["a"])
+    assert [(each.name, each.input, each.weight) for each in settings.all_sources()] == [
+        ("input", ["a"], 1),
+        ("books", ["b"], 2),
+    ]
+    assert settings.patterns() == ["a", "b"]
+
+
+def test_two_sources_of_one_name_are_a_wrong_recipe() -> None:
+    with pytest.raises(ValueError, match="two of them are named input; give each a name of its own"):
+        recipe({"name": "input", "input": ["b"]}, input=["a"])
+
+
+def test_a_source_without_files_is_a_wrong_request_that_names_the_path(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"gone/\*\.txt: no file there; check the path"):
+        listing(tmp_path, recipe({"name": "books", "input": [f"{tmp_path}/gone/*.txt"]}))
+
+
+def test_every_file_carries_its_source_and_units_its_priority(tmp_path: Path) -> None:
+    for name in ("a/1.txt", "a/2.txt", "b/deep/3.txt", "b/4.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("words")
+    sources = (
+        {"name": "one", "input": [f"{tmp_path}/a/1.*"], "priority": 3, "separator": "---"},
+        {"name": "both", "input": [f"{tmp_path}/a", f"{tmp_path}/b/"], "weight": 0.5},  # 1.txt is the first source's
+    )
+    written = listing(tmp_path, recipe(*sources))
+    assert [(Path(file["uri"]).name, file["source"]) for file in written["files"]] == [
+        ("1.txt", "one"),
+        ("2.txt", "both"),
+        ("4.txt", "both"),
+        ("3.txt", "both"),
+    ]
+    assert written["sources"]["both"]["weight"] == 0.5
+    placed = places(written, Location.of(tmp_path / "out"))
+    assert [(each["source"], each["priority"]) for each in placed] == [("one", 3), *[("both", 0)] * 3]
+    assert placed[0]["options"]["separator"] == "---"
+    [unit] = plan_units(placed, 10**6)
+    records = [record for part in unit for record in read_part(part, 10**6)]
+    assert [(each.source, each.priority) for each in records] == [("one", 3), *[("both", 0)] * 3]
+
+
+def test_a_source_says_the_format_where_content_would_not(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>x")
+    (tmp_path / "README").write_text("words")
+    written = listing(tmp_path, recipe({"name": "tree", "input": [str(tmp_path)], "format": "code"}))
+    assert {Path(file["uri"]).name: file["format"] for file in written["files"]} == {"page.html": "code", "README": "code"}
+
+
+def test_a_file_stands_under_the_nearest_licence_above_it(tmp_path: Path) -> None:
+    mit = (
+        "Permission is hereby granted, free of charge, to any person obtaining a copy of this software ... "
+        "shall be included in all copies or substantial portions of the Software."
+    )
+    for name, text in {
+        "LICENSE": mit,
+        "LICENSE-APACHE": "Apache License Version 2.0, January 2004",
+        "a.py": "1",
+        "deep/down/b.py": "1",
+        "gpl/COPYING.txt": "GNU GENERAL PUBLIC LICENSE Version 3, 29 June 2007",
+        "gpl/sub/c.py": "1",
+        "own/LICENCE.md": "All rights reserved.",
+        "own/d.py": "1",
+    }.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    written = listing(tmp_path, recipe({"name": "code", "input": [f"{tmp_path}/tree"], "format": "code"}))
+    licences = {file["path"]: file["licence"] for file in written["files"]}
+    assert {path: licence for path, licence in licences.items() if path.endswith(".py")} == {
+        "a.py": "Apache-2.0 AND MIT",
+        "deep/down/b.py": "Apache-2.0 AND MIT",
+        "gpl/sub/c.py": "GPL-3.0",
+        "own/d.py": "unknown-licence",
+    }

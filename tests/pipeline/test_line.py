@@ -190,8 +190,8 @@ def test_real_archives_with_unreadable_ones_among_them_go_through(run: Run, shar
     (tmp_path / "a.warc.gz").write_bytes(data)
     (tmp_path / "b.warc.gz").write_bytes(b"\x1f\x8b\x08\0 no archive at all")
     (tmp_path / "c.warc.gz").write_bytes(data[: len(data) // 2])
-    (tmp_path / "d.txt").write_text("notes")
-    inputs = f"crawl.input=[{tmp_path}/*.warc.gz, {tmp_path}/d.txt]"
+    (tmp_path / "d.notes").write_text("notes")
+    inputs = f"crawl.input=[{tmp_path}/*.warc.gz, {tmp_path}/d.notes]"
     artefacts = run(tmp_path / "root", "pages", inputs, "pages.language.keep=[]")
     assert (artefacts["crawl"].counts["files"], artefacts["crawl"].counts["unreadable_files"]) == (2, 2)
     pages = rows(artefacts["pages"], "part")
@@ -209,7 +209,7 @@ def test_real_archives_with_unreadable_ones_among_them_go_through(run: Run, shar
 def test_failures_are_one_line_with_the_remedy(
     run: Run, tmp_path: Path, make_warc: Callable[..., Path], free_port: int
 ) -> None:
-    archive, notes = make_warc(*made_pages(3)), tmp_path / "x.txt"
+    archive, notes = make_warc(*made_pages(3)), tmp_path / "x.notes"
     notes.write_text("notes")
     with pytest.raises(WorkError, match=r"no page survived the filters: 3 read, rejected by reason: word_count 3; loosen"):
         run(tmp_path / "root", "pages", f"crawl.input=[{archive}]", "pages.heuristics.min_words=100000")

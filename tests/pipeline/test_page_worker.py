@@ -127,3 +127,15 @@ def test_the_languages_that_are_kept_are_a_setting(
     off = {name: None for name in ("min_stop_words", "max_duplicate_ngram", "max_top_ngram")}
     rows, _ = work(tmp_path, path, language={"keep": keep}, heuristics=off)
     assert (rows[0]["reason"], rows[0]["language"]) == (reason, "de")
+
+
+def test_rows_say_their_source_and_whether_mojibake_was_repaired(
+    make_warc: Callable[..., Path], tmp_path: Path, prose: str
+) -> None:
+    broken = (prose + "A café on the quay – “closed”.").encode().decode("cp1252", "ignore")
+    path = make_warc(("http://h/whole", page(prose)), ("http://h/broken", page(broken)))
+    worker = PageWorker(PagesSettings(), Location.of(tmp_path / "out"), Counting())  # type: ignore[arg-type]
+    worker({"shard": 0, "parts": [asdict(Part(str(path), path.name, "warc", source="books", priority=4))]})
+    rows = pq.read_table(tmp_path / "out/part-000000.parquet").to_pylist()
+    assert [(row["source"], row["priority"], row["mojibake"]) for row in rows] == [("books", 4, False), ("books", 4, True)]
+    assert "A café on the quay" in rows[1]["text"]

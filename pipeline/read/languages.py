@@ -1,0 +1,90 @@
+"""Programming languages by the suffix of a file's name, with the names GitHub's linguist gives them."""
+
+from __future__ import annotations
+
+SUFFIXES = {
+    "Ada": "adb ads",
+    "Assembly": "asm s",
+    "Batchfile": "bat cmd",
+    "C": "c h",
+    "C#": "cs",
+    "C++": "cc cpp cxx hh hpp hxx",
+    "CMake": "cmake",
+    "COBOL": "cob cbl",
+    "CSS": "css",
+    "Clojure": "clj cljs cljc",
+    "CoffeeScript": "coffee",
+    "Common Lisp": "lisp",
+    "Crystal": "cr",
+    "Cuda": "cu cuh",
+    "Cython": "pyx pxd",
+    "D": "d",
+    "Dart": "dart",
+    "Elixir": "ex exs",
+    "Elm": "elm",
+    "Emacs Lisp": "el",
+    "Erlang": "erl hrl",
+    "F#": "fs fsi fsx",
+    "Fortran": "f f90 f95 f03 for",
+    "GLSL": "glsl vert frag",
+    "Go": "go",
+    "GraphQL": "graphql gql",
+    "Groovy": "groovy gradle",
+    "HCL": "tf hcl",
+    "HTML": "html htm",
+    "Haskell": "hs",
+    "Java": "java",
+    "JavaScript": "js jsx mjs cjs",
+    "Julia": "jl",
+    "Kotlin": "kt kts",
+    "Lua": "lua",
+    "Markdown": "md markdown",
+    "Nim": "nim",
+    "Nix": "nix",
+    "OCaml": "ml mli",
+    "Objective-C": "m mm",
+    "PHP": "php",
+    "Pascal": "pas pp",
+    "Perl": "pl pm",
+    "PowerShell": "ps1 psm1",
+    "Prolog": "pro",
+    "Protocol Buffer": "proto",
+    "Python": "py pyi",
+    "R": "r",
+    "Racket": "rkt",
+    "Ruby": "rb rake gemspec",
+    "Rust": "rs",
+    "SCSS": "scss sass",
+    "SQL": "sql",
+    "Scala": "scala sc",
+    "Scheme": "scm ss",
+    "Shell": "sh bash zsh",
+    "Solidity": "sol",
+    "Starlark": "bzl bazel",
+    "Svelte": "svelte",
+    "Swift": "swift",
+    "SystemVerilog": "sv svh",
+    "TOML": "toml",
+    "Tcl": "tcl",
+    "TeX": "tex sty cls",
+    "TypeScript": "ts tsx mts cts",
+    "VHDL": "vhd vhdl",
+    "Verilog": "v vh",
+    "Vim Script": "vim",
+    "Vue": "vue",
+    "WebAssembly": "wat wast",
+    "YAML": "yaml yml",
+    "Zig": "zig",
+    "reStructuredText": "rst",
+}
+NAMES = {"makefile": "Makefile", "dockerfile": "Dockerfile", "rakefile": "Ruby", "gemfile": "Ruby", "cmakelists.txt": "CMake"}
+BY_SUFFIX = {suffix: language for language, suffixes in SUFFIXES.items() for suffix in suffixes.split()}
+
+
+def language_of(name: str) -> str:
+    """The language of a file by its name or path; empty where it is none we know."""
+    base = name.rsplit("/", 1)[-1].lower()
+    for packed in (".gz", ".zst"):
+        base = base.removesuffix(packed)
+    stem, dot, suffix = base.rpartition(".")
+    return NAMES.get(base) or (BY_SUFFIX.get(suffix, "") if dot and stem else "")
