@@ -24,6 +24,7 @@ from pipeline.url import canonical_url, host_of
 
 INVENTORY = "inventory.json"
 FETCHES = "fetches.parquet"
+HOST_RULES = "host_rules.parquet"
 
 
 def run_crawl(ctx: Context) -> None:
@@ -70,6 +71,8 @@ def crawl_web(ctx: Context) -> None:
         run_crawlers(ctx, settings, hosts, beside_driver)
     fetches = read_journals(ctx)
     (ctx.output / FETCHES).write_bytes(parquet_bytes(fetches.drop_columns(["host", "depth", "links"])))
+    rules = read_host_rules(ctx)
+    (ctx.output / HOST_RULES).write_bytes(parquet_bytes(rules))
     tell_fetches(ctx, fetches)
     ok = pc.sum(pc.equal(fetches["reason"], "ok")).as_py()
     if not ok:
@@ -80,7 +83,13 @@ def crawl_web(ctx: Context) -> None:
         for _, record in sorted(shard_records(ctx.output).items())
     ]
     (ctx.output / INVENTORY).write_json({"files": files, "unreadable": []})
-    ctx.count(pages=ok, urls=fetches.num_rows, files=len(files), bytes=pc.sum(fetches["bytes"]).as_py())
+    ctx.count(
+        pages=ok,
+        urls=fetches.num_rows,
+        files=len(files),
+        bytes=pc.sum(fetches["bytes"]).as_py(),
+        host_rules=dict(Counter(rules["kind"].to_pylist())),
+    )
 
 
 def seeds_by_host(seeds: Iterable[str]) -> dict[str, list[str]]:
@@ -137,6 +146,16 @@ def read_journals(ctx: Context) -> pa.Table:
     return pa.concat_tables(
         pq.read_table((ctx.work / journal_name(index)).open()) for index in sorted(shard_records(ctx.output))
     )
+
+
+def read_host_rules(ctx: Context) -> pa.Table:
+    """robots.txt, tdmrep.json and ai.txt of the hosts (see `host_rules.SCHEMA`), so that `pages` need not look for them."""
+    from pipeline.crawler import host_files_name
+    from pipeline.host_rules import HostFile, gather_host_rules
+
+    places = [ctx.work / host_files_name(index) for index in sorted(shard_records(ctx.output))]
+    rows = (row for place in places if place.exists() for row in pq.read_table(place.open()).to_pylist())
+    return gather_host_rules(HostFile(**row) for row in rows)
 
 
 def tell_fetches(ctx: Context, fetches: pa.Table) -> None:
