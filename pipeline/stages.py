@@ -57,7 +57,7 @@ STAGES = (
     Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.input, deterministic=False),
     Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",)),
     Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
-    Stage("corpus", "corpus", CorpusSettings, "1", corpus, needs=("pages", "dedup")),
+    Stage("corpus", "corpus", CorpusSettings, "2", corpus, needs=("pages", "dedup")),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
     Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),
 )
