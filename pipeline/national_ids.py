@@ -56,7 +56,7 @@ NATIONAL_IDS: dict[str, tuple[NationalId, ...]] = {
     "AR": (NationalId("ar.cuit", r"\d{2}-\d{8}-\d"),),
     "ZA": (NationalId("za.idnr", r"\d{6} ?\d{4} ?\d{2} ?\d", r"identity|\bid\b"),),
     "IN": (
-        NationalId("in_.aadhaar", r"[2-9]\d{3} \d{4} \d{4}"),
+        NationalId("in_.aadhaar", r"[2-9]\d{3} \d{4} \d{4}", r"aadha+r|\buid(?:ai)?\b"),
         NationalId("in_.pan", r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]", r"\bpan\b|permanent account"),
     ),
     "CN": (NationalId("cn.ric", r"[1-9]\d{5}(?:19|20)\d{2}[01]\d[0-3]\d{4}[\dX]"),),

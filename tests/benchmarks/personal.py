@@ -34,7 +34,10 @@ TYPES = {
     "PHONE_NUMBER": "phone",
 }
 # Where the identities of the two sets say they live.
-REGIONS = "US GB AU NZ ZA CA DE AT CH FR BE NL IT ES PT DK SE NO FI IS PL CZ SI HU GR CY BR UY IL".split()
+REGIONS = [
+    "US", "GB", "AU", "NZ", "ZA", "CA", "DE", "AT", "CH", "FR", "BE", "NL", "IT", "ES", "PT",
+    "DK", "SE", "NO", "FI", "IS", "PL", "CZ", "SI", "HU", "GR", "CY", "BR", "UY", "IL",
+]  # fmt: skip
 
 
 def is_telephone(value: str) -> bool:
@@ -152,9 +155,9 @@ def main(data: Path) -> None:
             table.add_column(column, justify="left" if column == "type" else "right")
         scores = score(texts, finder(list(regions)))
         for kind, line in scores.items():
-            table.add_row(
-                kind, str(line.gold), f"{line.precision:.3f}", f"{line.recall:.3f}", str(line.checkable), f"{line.checkable_recall:.3f}"
-            )  # fmt: skip
+            shares = (f"{share:.3f}" for share in (line.precision, line.recall, line.checkable_recall))
+            precision, recall, checkable_recall = shares
+            table.add_row(kind, str(line.gold), precision, recall, str(line.checkable), checkable_recall)
         console.print(table)
     for kind, line in scores.items():
         for name, examples in (("missed", line.missed), ("wrong", line.wrong)):
