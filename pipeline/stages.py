@@ -6,6 +6,7 @@ from cluster.stage import Context, Stage
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.dedup.settings import DedupSettings
+from pipeline.forget import FORGET
 from pipeline.page_settings import PagesSettings
 from pipeline.token_settings import TokensSettings
 from pipeline.tokenizer_settings import TokenizerSettings
@@ -55,7 +56,7 @@ def tokens(ctx: Context) -> None:
 
 STAGES = (
     Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.input, deterministic=False),
-    Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",)),
+    Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",), root_lists=(FORGET,)),
     Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
     Stage("corpus", "corpus", CorpusSettings, "2", corpus, needs=("pages", "dedup")),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
