@@ -24,7 +24,6 @@ from pipeline.url import canonical_url, host_of
 
 INVENTORY = "inventory.json"
 FETCHES = "fetches.parquet"
-HOST_RULES = "host_rules.parquet"
 
 
 def run_crawl(ctx: Context) -> None:
@@ -71,6 +70,8 @@ def crawl_web(ctx: Context) -> None:
         run_crawlers(ctx, settings, hosts, beside_driver)
     fetches = read_journals(ctx)
     (ctx.output / FETCHES).write_bytes(parquet_bytes(fetches.drop_columns(["host", "depth", "links"])))
+    from pipeline.host_rules import HOST_RULES
+
     rules = read_host_rules(ctx)
     (ctx.output / HOST_RULES).write_bytes(parquet_bytes(rules))
     tell_fetches(ctx, fetches)

@@ -46,7 +46,8 @@ class Verdict(NamedTuple):
 class Rights:
     """Judges pages. `before` needs only the URL, `of_page` also what the server answered.
 
-    Cost: about 60 microseconds a page (tests/benchmarks/rights.py).
+    Cost: 0.2 ms for a page of 150 kB, the search for `<meta` most of it (tests/benchmarks/rights.py); extraction takes
+    7-80 ms.
     """
 
     def __init__(self, settings: RightsSettings, hosts: HostRules | None = None, blocked: BlockList | None = None) -> None:

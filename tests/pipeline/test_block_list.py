@@ -51,7 +51,10 @@ def test_a_domain_blocks_its_sub_domains_and_a_url_all_that_begins_with_it(url: 
     assert BlockList(LINES.splitlines()).entry_for(url) == entry
 
 
-@given(st.lists(st.from_regex(r"[a-z]{1,3}(\.[a-z]{1,3}){1,3}", fullmatch=True), max_size=8), st.from_regex(r"[a-z]{1,3}(\.[a-z]{1,3}){1,4}", fullmatch=True))  # fmt: skip  # noqa: E501
+names = st.from_regex(r"[a-z]{1,3}(\.[a-z]{1,3}){1,4}", fullmatch=True)
+
+
+@given(st.lists(names, max_size=8), names)
 def test_domains_match_as_suffixes_of_labels(domains: list[str], host: str) -> None:
     blocked = any(host == domain or host.endswith("." + domain) for domain in domains)
     assert bool(BlockList(domains).entry_for(f"https://{host}/x")) == blocked

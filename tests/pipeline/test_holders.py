@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +21,9 @@ STAGES = [stage.name for stage in pageloom.STAGES]
 A, B, TWIN, OTHER = "http://a.example/x", "http://b.example/y", "http://twin.example/", "http://other.example/"
 
 
-def commit(store: Store, stage: str, key: str, tables: dict[str, pa.Table], *, external: list | None = None, **parents: str) -> Artefact:  # fmt: skip  # noqa: E501
+def commit(
+    store: Store, stage: str, key: str, tables: dict[str, pa.Table], *, external: list | None = None, **parents: str
+) -> Artefact:
     place = store.attempt(stage, key)
     for name, table in tables.items():
         sink = pa.BufferOutputStream()
@@ -36,10 +39,11 @@ def page(doc_id: int, url: str, offset: int, **more: str) -> dict:
 
 
 @pytest.fixture
-def store(tmp_path) -> Store:  # type: ignore[no-untyped-def]
+def store(tmp_path: Path) -> Store:
     """Line 1 holds A (train), B (held out), TWIN (a duplicate of A), OTHER (rejected); line 2 has other pages."""
     store = Store(tmp_path)
-    commit(store, "crawl", "c1", {"fetches.parquet": pa.table({"url": [A, B, TWIN, OTHER], "reason": ["ok", "ok", "ok", "http_404"], "status": [200, 200, 200, 404], "bytes": [9] * 4})})  # fmt: skip  # noqa: E501
+    fetches = {"url": [A, B, TWIN, OTHER], "reason": ["ok", "ok", "ok", "http_404"], "status": [200] * 4, "bytes": [9] * 4}
+    commit(store, "crawl", "c1", {"fetches.parquet": pa.table(fetches)})
     kept = {"status": "kept", "text": "words", "reason": ""}
     rows = [
         page(0, A, 10, **kept),
