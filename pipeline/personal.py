@@ -22,10 +22,10 @@ PLACEHOLDERS = {
     "phone": "<PHONE>",
 }
 
-EMAIL = re.compile(
-    r"(?<![\w.+-])[^\W_](?:[\w.%+'-]{0,62}[\w+-])?@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w@])"
-)
-EMAIL_REACH = (66, 256)  # characters before and behind the @ (RFC 5321, section 4.5.3.1)
+# The two sides of an @, at most as long as RFC 5321 (section 4.5.3.1) allows.
+LOCAL_PART = re.compile(r"(?<![\w.+-])[^\W_](?:[\w.%+'-]{0,62}[\w+-])?\Z")
+DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}(?:[^\W\d_]{2,24}|xn--[a-z0-9-]{2,59})(?![\w@])")
+LOCAL_REACH = 66
 
 # Six digits with at most three signs between two: whatever holds a number of a person holds this.
 DIGITS = re.compile(r"\d(?:[ ()./:+\xa0\u2009\u2011\u2013-]{0,3}\d){5}")
@@ -139,9 +139,10 @@ def digit_runs(text: str) -> Iterator[tuple[int, int]]:
 def emails(text: str) -> Iterator[Span]:
     at, reached = text.find("@"), 0
     while at >= 0:
-        if found := EMAIL.search(text, max(reached, at - EMAIL_REACH[0]), at + EMAIL_REACH[1]):
-            yield *found.span(), "email"
-            reached = found.end()
+        domain = DOMAIN.match(text, at + 1)
+        if domain and (local := LOCAL_PART.search(text, max(reached, at - LOCAL_REACH), at)):
+            reached = domain.end()
+            yield local.start(), reached, "email"
         at = text.find("@", max(at + 1, reached))
 
 

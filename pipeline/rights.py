@@ -23,6 +23,7 @@ ATTRIBUTE = re.compile(rb"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"
 LICENCE = re.compile(
     rb"creativecommons\.org/(?:licen[sc]es/(?P<terms>[a-z+-]+)|publicdomain/(?P<free>zero|mark))(?:/(?P<version>\d\.\d))?", re.I
 )
+TAG_BYTES = 2000  # longer tags are cut: a hostile page must not make every search one through the whole page
 LICENCE_HOST = b"creativecommons.org/"
 REL_LICENCE = re.compile(rb"""\brel\s*=\s*["']?[^"'>]*\blicense\b""", re.I)
 STATED = re.compile(rb"""["']?licen[sc]e["']?\s*:\s*\[?\s*["'][^"']*$""", re.I)
@@ -110,9 +111,10 @@ class Rights:
                     reserves = content.strip() == "1"
                     found += [Evidence("tdm", "meta tdm-reservation: 1")] if reserves else []
                 continue
-            directives = [each.strip() for each in content.split(",")]
-            if any(self.opts_out(name, each) for each in directives) and not is_in_comment(html, offset):
-                found += (Evidence("meta", f"meta {name}: {each}") for each in directives if self.opts_out(name, each))
+            directives = dict.fromkeys(each.strip() for each in content.split(","))
+            new = [Evidence("meta", f"meta {name}: {each}") for each in directives if self.opts_out(name, each)]
+            if not set(new) <= set(found) and not is_in_comment(html, offset):
+                found += (each for each in new if each not in found)
         return found, reserves
 
     def opts_out(self, agent: str, directive: str) -> bool:
@@ -145,15 +147,17 @@ def meta_tags(html: bytes, names: Container[bytes]) -> Iterator[tuple[str, str, 
     Searches for `<meta` instead of parsing: many times faster than any parser, and robots rules ask for no more.
     """
     html = html.lower()
-    offset = html.find(b"<meta")
-    while offset >= 0:
-        end = html.find(b">", offset)
-        attributes = html[offset : end if end >= 0 else offset + 2000]
+    following = html.find(b"<meta")
+    while following >= 0:
+        offset, following = following, html.find(b"<meta", following + 5)
+        # Up to the next one at most: a page of nothing but `<meta` takes no longer than any other.
+        attributes = html[offset : min(following, offset + TAG_BYTES) if following >= 0 else offset + TAG_BYTES].partition(
+            b">"
+        )[0]
         if b"name" in attributes:
             values = {name: b"".join(quoted) for name, *quoted in ATTRIBUTE.findall(attributes)}
             if (name := values.get(b"name", b"").strip()) in names:
                 yield name.decode(), values.get(b"content", b"").decode("latin-1"), offset
-        offset = html.find(b"<meta", offset + 5)
 
 
 def is_in_comment(html: bytes, offset: int) -> bool:
@@ -171,8 +175,8 @@ def licence_of(html: bytes) -> str:
     last = ""
     for found in LICENCE.finditer(html):
         licence = spelled(found)
-        opened = html.rfind(b"<", 0, found.start())
-        closed = html.find(b">", found.end())
+        opened = max(html.rfind(b"<", max(0, found.start() - TAG_BYTES), found.start()), 0)
+        closed = html.find(b">", found.end(), found.end() + TAG_BYTES)
         if REL_LICENCE.search(html, opened, closed) or STATED.search(html, max(0, found.start() - 80), found.start()):
             return licence
         last = licence

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
@@ -188,6 +189,13 @@ def test_the_longest_location_counts_whatever_the_order() -> None:
 )
 def test_a_broken_tdmrep_json_says_nothing(text: str) -> None:
     assert rules(tdmrep=text).reservation("http://h.example/") == (None, "")
+
+
+def test_a_location_of_many_wildcards_cannot_hang_the_search() -> None:
+    hosts = rules(tdmrep=json.dumps([{"location": "/" + "*a" * 40 + "*b", "tdm-reservation": 1}]))
+    began = time.process_time()
+    assert hosts.reservation("http://h.example/" + "a" * 5000) == (None, "")
+    assert time.process_time() - began < 1
 
 
 @given(st.text(alphabet="/ab*$.", max_size=8), st.text(alphabet="/ab.", max_size=8))

@@ -196,6 +196,36 @@ def test_novels_hold_no_personal_data(shared: Path) -> None:
     assert found == {}
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a@",
+        "@",
+        "a.",
+        "a@a.",
+        "a-",
+        "1",
+        "1 ",
+        "12-",
+        "1.",
+        "(1",
+        "+1 ",
+        "A1",
+        "AA11 ",
+        "2:",
+        "2001:",
+        ":",
+        "tel 12",
+        "x",
+        "4111 ",
+    ],
+)
+def test_no_text_can_be_made_to_hang_the_search(unit: str) -> None:
+    began = time.process_time()
+    PersonalData(ALL, ["US", "GB"], list(NATIONAL_IDS)).spans(unit * (200_000 // len(unit)))
+    assert time.process_time() - began < 5
+
+
 def test_a_page_of_digits_takes_little_time() -> None:
     text = "\n".join(" ".join(str(number * 7919 % 99991) for number in range(line, line + 12)) for line in range(4000))
     started = time.process_time()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,21 @@ def test_the_pages_that_opt_out_in_a_real_crawl_are_those_a_parser_finds(shared:
                         expected.add(url)
     assert found == expected
     assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<meta" * 400_000,
+        b"<meta name=robots content=noai>" * 60_000,
+        b"<meta name=robots content=" * 60_000,
+        b"creativecommons.org/licenses/by" * 60_000,
+        b"<a rel=" + b"rel=" * 400_000 + b" creativecommons.org/licenses/by/4.0",
+        b"<!--" * 400_000,
+    ],
+)
+def test_a_page_made_to_hang_the_search_costs_little_more_than_others(body: bytes) -> None:
+    began = time.process_time()
+    verdict = judged(body)
+    assert time.process_time() - began < 2
+    assert len(verdict.evidence) <= 1
