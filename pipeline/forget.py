@@ -126,6 +126,7 @@ class Forgotten:
             else:
                 file, _, offset = each.value.rpartition("@")
                 self.records.setdefault(int(offset), []).append(file)
+        self.names_ports = any(":" in host for host in self.hosts)
         self.url_hosts = {(urlsplit(f"//{url}").hostname or "") for url in self.urls}
 
     def __bool__(self) -> bool:
@@ -148,7 +149,7 @@ class Forgotten:
         return ""
 
     def listed_host(self, url: str, host: str) -> str:
-        if (with_port := host_of(canonical_url(url) or "")) in self.hosts:
+        if self.names_ports and (with_port := host_of(canonical_url(url) or "")) in self.hosts:
             return with_port
         while host:
             if host in self.hosts:

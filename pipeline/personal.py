@@ -77,7 +77,7 @@ class PersonalData:
     """Finds spans of the kinds that are asked for.
 
     Digits are looked for once; only around them, around an @ and behind capitals anything is matched.
-    Speed: 8-16 million characters a second and core on prose and web pages (tests/benchmarks/personal.py).
+    Speed: 17-20 million characters a second and core on prose and web pages (tests/benchmarks/personal.py).
     """
 
     def __init__(self, kinds: Sequence[str], phone_regions: Sequence[str] = (), id_regions: Sequence[str] = ()) -> None:
