@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -30,6 +31,9 @@ from cluster.store import Artefact, Store
 from pipeline.stages import STAGES as PIPELINE
 from serving.engine import ServeSettings
 from serving.stages import STAGES as SERVING
+
+if TYPE_CHECKING:
+    from pipeline.holders import Held
 
 STAGES = (*PIPELINE, *ACTORS, *SERVING)
 MODEL = recipe_model(STAGES, serve=ServeSettings)
@@ -201,9 +205,11 @@ def plan(
     chosen = load(recipe, root, set, input)
     store = Store(chosen.root_uri)
     planned = make_plan(chosen, STAGES, store, known_stage(until))
+    held = held_pages(store)
     if as_json:
         rows = [{"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why} for each in planned]
-        print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows}, indent=1))
+        holding = [asdict(each) for each in held.holders]
+        print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows, "forgotten_in": holding}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "state", "key", "what changed"):
@@ -211,6 +217,7 @@ def plan(
     for each in planned:
         table.add_row(each.stage.name, each.state, each.key, each.why)
     out.print(table)
+    tell_held(held)
     missing = sum(each.state != "done" for each in planned)
     out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
 
@@ -265,6 +272,61 @@ def write_report(chosen: Recipe, store: Store, planned: list[Planned]) -> str:
 
 
 @app.command()
+def forget(
+    url: Annotated[list[str] | None, typer.Option("--url", help="a page, in any spelling; may be repeated")] = None,
+    host: Annotated[list[str] | None, typer.Option("--host", help="a host and its sub-domains; may be repeated")] = None,
+    warc_record: Annotated[
+        list[str] | None, typer.Option("--warc-record", metavar="FILE@OFFSET", help="one archived record; may be repeated")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="who asked and why; kept with the entry")] = "",
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+) -> None:
+    """Leave pages out of every later run of this root, and say what already holds them. Deletes nothing."""
+    from pipeline.forget import Forgotten, Kind, entry, remember
+    from pipeline.holders import find_holders
+
+    asked: list[tuple[Kind, list[str] | None]] = [("url", url), ("host", host), ("warc_record", warc_record)]
+    named = [entry(kind, value, reason) for kind, values in asked for value in values or ()]
+    if not named:
+        raise RequestError("forget: nothing named; give --url, --host or --warc-record")
+    store = Store(load(recipe, root, None).root_uri)
+    held = find_holders(store, [stage.name for stage in STAGES], Forgotten(named))
+    for each in named:
+        new = remember(store.root, each)
+        out.print(f"{'forgotten from now on' if new else 'on the list already'}  {each}", markup=False, soft_wrap=True)
+    if not held.holders:
+        out.print("no artefact here holds it; later runs leave it out")
+        return
+    tell_held(held)
+    out.print("next    `pageloom run` makes them anew without; `pageloom trace URL` names shards and steps", markup=False)
+
+
+def held_pages(store: Store) -> Held:
+    """What the artefacts of a root still hold of the pages to be forgotten."""
+    from pipeline.forget import Forgotten, entries
+    from pipeline.holders import Held, find_holders
+
+    listed = entries(store.root)
+    return find_holders(store, [stage.name for stage in STAGES], Forgotten(listed)) if listed else Held([], [])
+
+
+def tell_held(held: Held) -> None:
+    if held.holders:
+        out.print("hold pages that are to be forgotten, or come from them:")
+        table = Table(box=None, pad_edge=False)
+        for column in ("artefact", "key", "holds", "delete, once nothing uses it"):
+            table.add_column(column, overflow="fold")
+        for each in held.holders:
+            table.add_row(each.stage, each.key, each.holds, each.place)
+        out.print(table)
+    for twin in held.twins[:10]:
+        out.print(f"the same text stands at {twin} too; forget it as well if it is meant", markup=False, soft_wrap=True)
+    if len(held.twins) > 10:
+        out.print(f"and at {len(held.twins) - 10} other addresses")
+
+
+@app.command()
 def trace(
     url: Annotated[str, typer.Argument(help="the page's URL as crawled")],
     recipe: RecipeArgument = None,
@@ -274,15 +336,19 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Follow a page: crawled or not, kept or dropped and why, in which token shards, at which training steps."""
+    from pipeline.holders import newest_line
     from pipeline.trace import Training, describe, trace_page
 
     chosen = load(recipe, root, set, input)
     store = Store(chosen.root_uri)
     artefacts = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+    if artefacts["pages"] is None:  # stale, perhaps because the page was just forgotten: the last line that is whole
+        artefacts = newest_line(store, [stage.name for stage in STAGES], "pages") or artefacts
     if artefacts["crawl"] is None:
         raise RequestError(f"{store.root}: nothing crawled yet; `pageloom run` starts")
-    settings = chosen.pretrain  # type: ignore[attr-defined]
-    trained = Training(settings.steps, settings.batch, settings.seed) if artefacts["base"] else None
+    base = artefacts["base"]
+    settings = base.manifest["settings"] if base else {}
+    trained = Training(settings["steps"], settings["batch"], settings["seed"]) if base else None
     traced = trace_page(url, artefacts, trained)
     print(traced.model_dump_json(indent=1) if as_json else describe(traced))
 

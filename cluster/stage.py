@@ -29,6 +29,8 @@ class Stage:
     needs: names of the stages whose artefacts it reads.
     version: changes whenever the same settings and inputs would give other bytes.
     external: the paths, globs or URIs that its settings name; their files enter the key.
+    root_lists: directories under the root to which users add a file at a time (pages to forget); the names of the files
+        enter the key, so a name must follow from the content. An empty one changes nothing.
     deterministic: the same key always gives the same bytes (not so for crawling or sampling).
     """
 
@@ -39,6 +41,7 @@ class Stage:
     run: Callable[[Context], None]
     needs: tuple[str, ...] = ()
     external: Callable[[Any], list[str]] = no_external_inputs
+    root_lists: tuple[str, ...] = ()
     deterministic: bool = True
 
 
@@ -48,7 +51,7 @@ class Context:
 
     output: the attempt's directory; every file put there (except below `work`) becomes the artefact.
     work: for state that a later attempt resumes from (checkpoints); gone once the artefact is committed.
-    external: the files its settings name: [{uri, bytes, modified}].
+    external: the files its settings name: [{uri, bytes, modified}], and its root lists: [{uri, entries, digest}].
     track: metrics, progress and working time; picklable, so workers may call it too.
     logs: local directory for the noise of engines.
     """
@@ -63,6 +66,11 @@ class Context:
     logs: str
     counts: dict[str, Any] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def root(self) -> Location:
+        """Where the stage's root lists are: the output is ROOT/<stage>/<key>."""
+        return Location(self.output.filesystem, self.output.path.rsplit("/", 2)[0])
 
     def count(self, **values: Any) -> None:
         """Put figures into the artefact's `counts`."""
@@ -103,6 +111,7 @@ def make_plan(recipe: Recipe, stages: Sequence[Stage], store: Store, until: str 
         settings = getattr(recipe, stage.section)
         parents = {need: keys[need] for need in stage.needs}
         external = [file for pattern in stage.external(settings) for file in expand(pattern)]
+        external += [listed for name in stage.root_lists if (listed := root_list(store.root, name))]
         key = keys[stage.name] = stage_key(stage, settings, parents, external)
         if store.artefact(stage.name, key):
             state, why = "done", ""
@@ -114,6 +123,14 @@ def make_plan(recipe: Recipe, stages: Sequence[Stage], store: Store, until: str 
         if until in (stage.name, stage.section):
             break
     return plan
+
+
+def root_list(root: Location, name: str) -> dict[str, Any] | None:
+    """What enters a key of the list ROOT/<name>/, None while it is empty. Reads names only: thousands are one listing."""
+    names = [each for each in (root / name).files() if not each.startswith(".")]
+    if not names:
+        return None
+    return {"uri": f"{name}/", "entries": len(names), "digest": hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]}
 
 
 def what_changed(
@@ -128,11 +145,22 @@ def what_changed(
     ]
     if earlier.manifest["version"] != stage.version:
         reasons.append(f"code version {earlier.manifest['version']} -> {stage.version}")
-    if earlier.manifest["external"] != list(external):
+    before_files, before_lists = inputs_and_lists(earlier.manifest["external"])
+    files, lists = inputs_and_lists(external)
+    if before_files != files:
         reasons.append("input files changed")
+    reasons += [
+        f"{name} {before_lists.get(name, {}).get('entries', 0)} -> {lists.get(name, {}).get('entries', 0)} entries"
+        for name in sorted({*before_lists, *lists})
+        if before_lists.get(name) != lists.get(name)
+    ]
     if not reasons:
         reasons = [f"{name} changed" for name in parents if earlier.manifest["parents"].get(name) != parents[name]]
     return "; ".join(reasons)
+
+
+def inputs_and_lists(external: Sequence[Mapping[str, Any]]) -> tuple[list[Any], dict[str, Any]]:
+    return [each for each in external if "entries" not in each], {each["uri"]: each for each in external if "entries" in each}
 
 
 def short(value: Any, width: int = 40) -> str:

@@ -13,9 +13,11 @@ from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.dedup.worker import kept_pages
-from pipeline.personal import redact
+from pipeline.personal import PersonalData, redact
 
-SCHEMA = pa.schema([("doc_id", pa.int64()), ("url", pa.string()), ("text", pa.large_string())])
+SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())])
+# personal: where in the page's text (not in the document's) what was replaced stood; never what it was.
+SCHEMA = pa.schema([("doc_id", pa.int64()), ("url", pa.string()), ("text", pa.large_string()), ("personal", pa.list_(SPAN))])
 SPLITS = ("train", "heldout")
 
 
@@ -26,18 +28,22 @@ class CorpusWorker:
         self.settings, self.output, self.track = settings, output, track
         table = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
         self.kept = table.filter(table["kept"])["doc_id"]
+        self.personal = PersonalData(settings.redact, settings.phone_regions, settings.id_regions)
 
     def __call__(self, unit: dict[str, Any]) -> None:
         pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "url", "text"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
         wanted = pc.and_(pc.is_in(pages["doc_id"], self.kept), heldout if unit["split"] == "heldout" else pc.invert(heldout))
         pages = pages.filter(wanted)
-        texts, spans = [], Counter[str]()
+        texts, personal, spans = [], list[list[dict[str, Any]]](), Counter[str]()
         for text in pages["text"].to_pylist():
-            redacted, found = redact(text, self.settings.redact, self.settings.phone_regions)
-            texts.append(redacted)
-            spans.update(found)
-        documents = pages.set_column(pages.schema.get_field_index("text"), "text", pa.array(texts, pa.large_string()))
+            found = self.personal.spans(text)
+            texts.append(redact(text, found))
+            personal.append([{"start": start, "end": end, "kind": kind} for start, end, kind in found])
+            spans.update(kind for _, _, kind in found)
+        documents = pages.drop_columns("text")
+        documents = documents.append_column("text", pa.array(texts, pa.large_string()))
+        documents = documents.append_column("personal", pa.array(personal, pa.list_(SPAN)))
         name = f"{unit['split']}-{unit['part']:06d}.parquet"
         write_shard(
             self.output,

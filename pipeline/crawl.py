@@ -74,6 +74,10 @@ def crawl_web(ctx: Context) -> None:
         run_crawlers(ctx, settings, hosts, beside_driver)
     fetches = read_journals(ctx)
     (ctx.output / FETCHES).write_bytes(parquet_bytes(fetches.drop_columns(["host", "depth", "links"])))
+    from pipeline.host_rules import HOST_RULES
+
+    rules = read_host_rules(ctx)
+    (ctx.output / HOST_RULES).write_bytes(parquet_bytes(rules))
     tell_fetches(ctx, fetches)
     ok = pc.sum(pc.equal(fetches["reason"], "ok")).as_py()
     if not ok:
@@ -86,7 +90,13 @@ def crawl_web(ctx: Context) -> None:
     (ctx.output / INVENTORY).write_json(
         {"files": files, "unreadable": [], "sources": {"crawl": {"weight": 1.0, "priority": 0, "options": {}}}}
     )
-    ctx.count(pages=ok, urls=fetches.num_rows, files=len(files), bytes=pc.sum(fetches["bytes"]).as_py())
+    ctx.count(
+        pages=ok,
+        urls=fetches.num_rows,
+        files=len(files),
+        bytes=pc.sum(fetches["bytes"]).as_py(),
+        host_rules=dict(Counter(rules["kind"].to_pylist())),
+    )
 
 
 def seeds_by_host(seeds: Iterable[str]) -> dict[str, list[str]]:
@@ -143,6 +153,16 @@ def read_journals(ctx: Context) -> pa.Table:
     return pa.concat_tables(
         pq.read_table((ctx.work / journal_name(index)).open()) for index in sorted(shard_records(ctx.output))
     )
+
+
+def read_host_rules(ctx: Context) -> pa.Table:
+    """robots.txt, tdmrep.json and ai.txt of the hosts (see `host_rules.SCHEMA`), so that `pages` need not look for them."""
+    from pipeline.crawler import host_files_name
+    from pipeline.host_rules import HostFile, gather_host_rules
+
+    places = [ctx.work / host_files_name(index) for index in sorted(shard_records(ctx.output))]
+    rows = (row for place in places if place.exists() for row in pq.read_table(place.open()).to_pylist())
+    return gather_host_rules(HostFile(**row) for row in rows)
 
 
 def tell_fetches(ctx: Context, fetches: pa.Table) -> None:

@@ -51,6 +51,9 @@ class CrawlSettings(BaseModel):
     contact: str | None = Field(
         None, description="URL or e-mail in the user agent, where site owners reach you; needed for any host but loopback"
     )
+    host_files: bool = Field(
+        True, description="ask each host once for /.well-known/tdmrep.json and /ai.txt, so that `pages.rights` can respect them"
+    )
     exclude: list[str] = Field(default_factory=list, description="regular expressions; a URL that one matches is not fetched")
     delay: float = Field(
         1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import zlib
 from collections import Counter
@@ -23,11 +24,11 @@ from pipeline.archive import WarcFile
 from pipeline.charset import decode
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.frontier import Fetch, Frontier, Limits, page_links
+from pipeline.host_rules import KINDS, TEXT_BYTES, HostFile, is_rules
 from pipeline.url import canonical_url
 
 AGENT = "pageloom"
 FILES_PER_ACTOR = 10_000
-ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: a crawler must read at least this much
 DEAD_AFTER = 5  # failed exchanges in a row after which a host is left alone
 TRANSIENT = {"timeout", "unreachable", "broken", "http_429", "http_503"}
 JOURNAL = pa.schema(
@@ -43,8 +44,15 @@ JOURNAL = pa.schema(
 )
 
 
+HOST_FILES = pa.schema([(name, pa.string()) for name in ("host", "kind", "time", "text", "moved")])
+
+
 def journal_name(index: int) -> str:
     return f"journal/{index:06d}.parquet"
+
+
+def host_files_name(index: int) -> str:
+    return f"host_files/{index:06d}.parquet"
 
 
 @dataclass
@@ -80,6 +88,7 @@ class Crawler:
         first = number * FILES_PER_ACTOR
         self.index = max((each + 1 for each in done if first <= each < first + FILES_PER_ACTOR), default=first)
         self.journal: list[tuple[str, Fetch]] = []
+        self.host_files: list[HostFile] = []
         self.finished = self._read_journals(done)
         self.redirects: Counter[str] = Counter()
         self.said = 0
@@ -104,13 +113,17 @@ class Crawler:
         limits = Limits(self.settings.max_pages, self.settings.max_depth, int(self.settings.max_host_mb * 1e6))
         frontier = Frontier(host, seeds, self.settings.exclude, limits)
         frontier.replay(self.finished.pop(host, ()))
-        robots = await self._robots(session, str(URL(seeds[0]).origin() / "robots.txt"))
+        origin = str(URL(seeds[0]).origin())
+        robots = await self._robots(session, host, f"{origin}/robots.txt")
+        delay, ready = self.settings.delay, 0.0
         if robots is None:
             frontier.give_up("robots_unreachable")
             robots = Protego.parse("")
-        delay = max(self.settings.delay, robots.crawl_delay(AGENT) or 0.0)
+        else:
+            delay = max(delay, robots.crawl_delay(AGENT) or 0.0)
+            ready = await self._reservations(session, host, origin, robots, delay)
         tried: Counter[str] = Counter()
-        failed_in_a_row, ready = 0, 0.0
+        failed_in_a_row = 0
         while following := frontier.next():
             url, depth = following
             if not robots.can_fetch(url, AGENT):
@@ -134,13 +147,39 @@ class Crawler:
             self._keep(host, fetch)
         self._keep(host, *frontier.take_refused())
 
-    async def _robots(self, session: aiohttp.ClientSession, url: str) -> Protego | None:
+    async def _robots(self, session: aiohttp.ClientSession, host: str, url: str) -> Protego | None:
         """The host's rules. None: nobody answers or the server fails, so nothing may be fetched (RFC 9309, 2.3.1)."""
+        try:
+            text = await self._host_file(session, host, "robots", url)
+        except TooLarge:
+            return Protego.parse("User-agent: *\nDisallow: /")
+        return None if text is None else Protego.parse(text)
+
+    async def _reservations(
+        self, session: aiohttp.ClientSession, host: str, origin: str, robots: Protego, delay: float
+    ) -> float:
+        """Archive what the host says of text and data mining, for `pages` to judge by; returns when the next request may go.
+
+        Only a host that has pages we may fetch is asked, with the same pause as between pages.
+        """
+        ready = time.monotonic() + delay
+        for path, kind in KINDS.items():
+            if kind == "robots" or not self.settings.host_files or not robots.can_fetch(origin + path, AGENT):
+                continue
+            await asyncio.sleep(max(0.0, ready - time.monotonic()))
+            with contextlib.suppress(TooLarge):
+                await self._host_file(session, host, kind, origin + path)
+            ready = time.monotonic() + delay
+        return ready
+
+    async def _host_file(self, session: aiohttp.ClientSession, host: str, kind: str, url: str) -> str | None:
+        """The text at an address for the whole host, redirects followed; empty where there is none, None for no answer.
+
+        Kept with the host it was asked of, which after a redirect is not the one in the archive. Raises TooLarge.
+        """
         for _ in range(self.settings.max_redirects + 1):
             try:
-                exchange = await self._exchange(session, url, ROBOTS_BYTES)
-            except TooLarge:
-                return Protego.parse("User-agent: *\nDisallow: /")
+                exchange = await self._exchange(session, url, TEXT_BYTES)
             except (aiohttp.ClientError, TimeoutError, OSError):
                 return None
             if exchange.status >= 500:
@@ -148,9 +187,14 @@ class Crawler:
             if 300 <= exchange.status < 400 and (target := redirect_target(exchange, url)):
                 url = target
                 continue
-            rules = inflated(exchange, ROBOTS_BYTES) if exchange.status == 200 else b""
-            return Protego.parse(rules.decode("utf-8", errors="replace"))
-        return Protego.parse("")
+            if exchange.status != 200:
+                return ""
+            text = inflated(exchange, TEXT_BYTES).decode("utf-8", errors="replace")
+            if is_rules(text):
+                time_fetched = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                self.host_files.append(HostFile(host, kind, time_fetched, text))
+            return text
+        return ""
 
     async def _fetch(self, session: aiohttp.ClientSession, url: str, depth: int) -> Fetch:
         limit = int(self.settings.max_page_mb * 1e6)
@@ -223,9 +267,11 @@ class Crawler:
     def _close_file(self) -> None:
         rows = [{"host": host, **asdict(fetch)} for host, fetch in self.journal]
         (self.work / journal_name(self.index)).write_bytes(parquet_bytes(pa.Table.from_pylist(rows, schema=JOURNAL)))
+        files = pa.Table.from_pylist([asdict(file) for file in self.host_files], schema=HOST_FILES)
+        (self.work / host_files_name(self.index)).write_bytes(parquet_bytes(files))
         reasons = Counter(fetch.reason for _, fetch in self.journal)
         write_shard(self.output, self.index, f"warc/{self.file.name}", self.file.close(), **reasons)
-        self.index, self.journal = self.index + 1, []
+        self.index, self.journal, self.host_files = self.index + 1, [], []
         self._say()
 
     def _read_journals(self, done: Iterable[int]) -> dict[str, list[Fetch]]:

@@ -6,6 +6,7 @@ from cluster.stage import Context, Stage
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.dedup.settings import DedupSettings
+from pipeline.forget import FORGET
 from pipeline.page_settings import PagesSettings
 from pipeline.token_settings import TokensSettings
 from pipeline.tokenizer_settings import TokenizerSettings
@@ -54,10 +55,10 @@ def tokens(ctx: Context) -> None:
 
 
 STAGES = (
-    Stage("crawl", "crawl", CrawlSettings, "1", crawl, external=lambda settings: settings.patterns(), deterministic=False),
-    Stage("pages", "pages", PagesSettings, "1", pages, needs=("crawl",)),
+    Stage("crawl", "crawl", CrawlSettings, "2", crawl, external=lambda settings: settings.patterns(), deterministic=False),
+    Stage("pages", "pages", PagesSettings, "2", pages, needs=("crawl",), root_lists=(FORGET,)),
     Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
-    Stage("corpus", "corpus", CorpusSettings, "1", corpus, needs=("pages", "dedup")),
+    Stage("corpus", "corpus", CorpusSettings, "2", corpus, needs=("pages", "dedup")),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
     Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),
 )

@@ -47,7 +47,8 @@ class SequencePlace(BaseModel):
 class PageFate(BaseModel):
     """What became of one archived record of the URL.
 
-    reason, value, threshold: of the rule that dropped it. duplicate_of: the URL of the page that stands for it.
+    reason, value, threshold: of the rule that dropped it; note: what it saw, such as an opt-out.
+    duplicate_of: the URL of the page that stands for it.
     split: train, heldout, or empty where it is in no corpus.
     """
 
@@ -58,6 +59,7 @@ class PageFate(BaseModel):
     reason: str = ""
     value: float | None = None
     threshold: float | None = None
+    note: str = ""
     language: str | None = None
     characters: int = 0
     duplicate_of: str = ""
@@ -103,10 +105,10 @@ def rows(place: Location, column: str, value: str | int, columns: list[str]) -> 
 
 
 def page_fates(pages: Artefact, url: str) -> Iterator[PageFate]:
-    columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "language", "text"]
+    columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "note", "language", "text"]
     for place in pages.paths(".parquet"):
         for row in rows(place, "url", url, columns):
-            yield PageFate(characters=len(row.pop("text") or ""), **row)
+            yield PageFate(characters=len(row.pop("text") or ""), note=row.pop("note") or "", **row)
 
 
 def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: Training | None) -> None:
@@ -160,7 +162,8 @@ def describe(trace: Trace) -> str:
         elif page.status == "rejected":
             measured = "" if page.value is None else f" {page.value:.4g}"
             limit = "" if page.threshold is None else f" (limit {page.threshold:.4g})"
-            lines.append(f"  dropped    {page.reason}{measured}{limit}")
+            note = f": {page.note}" if page.note else ""
+            lines.append(f"  dropped    {page.reason}{measured}{limit}{note}")
         else:
             lines.append(
                 f"  kept       {page.characters:,} characters, {page.language}" + (f", {page.split}" if page.split else "")

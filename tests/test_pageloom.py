@@ -48,6 +48,8 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["trace", "http://x/"], "nothing crawled yet"),
         (["report"], "no finished stage to report on yet; `pageloom run` makes some"),
         (["serve"], "no release of this recipe yet; `pageloom run` makes it"),
+        (["forget"], "forget: nothing named; give --url, --host or --warc-record"),
+        (["forget", "--url", "h/a"], "--url h/a: not an http:// or https:// URL; give the whole address of a page"),
     ],
 )
 def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -77,6 +79,22 @@ def test_plan_lists_every_stage_in_order_without_starting_anything(tmp_path: Pat
     assert [row["stage"] for row in rows] == [stage.name for stage in STAGES]
     assert {row["state"] for row in rows} == {"todo"}
     assert not (tmp_path / "runs").exists()
+
+
+def test_forget_writes_the_list_once_and_a_root_without_artefacts_holds_nothing(tmp_path: Path) -> None:
+    arguments = ["forget", "--url", "https://h.example/a", "--host", "x.example", "--reason", "mail of 3 May", "--root", "r"]
+    first, second = (pageloom(*arguments, cwd=tmp_path) for _ in range(2))
+    assert first.stdout.splitlines() == [
+        "forgotten from now on  url h.example/a",
+        "forgotten from now on  host x.example",
+        "no artefact here holds it; later runs leave it out",
+    ]
+    assert second.stdout.count("on the list already") == 2
+    listed = [json.loads(file.read_text()) for file in (tmp_path / "r/forget").iterdir()]
+    assert {(each["value"], each["reason"]) for each in listed} == {
+        ("h.example/a", "mail of 3 May"),
+        ("x.example", "mail of 3 May"),
+    }
 
 
 def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> None:

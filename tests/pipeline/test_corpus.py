@@ -72,8 +72,12 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
     worker({"shard": 1, "split": "heldout", **unit})
     train = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
     heldout = pq.read_table(tmp_path / "out/heldout-000000.parquet").to_pylist()
-    assert train == [{"doc_id": 0, "url": "u0", "text": "write to <EMAIL>"}]
-    assert heldout == [{"doc_id": 3, "url": "u3", "text": "held out: <EMAIL>"}]
+    assert train == [
+        {"doc_id": 0, "url": "u0", "text": "write to <EMAIL>", "personal": [{"start": 9, "end": 22, "kind": "email"}]}
+    ]
+    (document,) = heldout
+    assert (document["doc_id"], document["url"], document["text"]) == (3, "u3", "held out: <EMAIL>")
+    assert [texts[3][span["start"] : span["end"]] for span in document["personal"]] == ["b@example.org"]
     assert shard_records(output)[0]["counts"] == {
         "split": "train",
         "documents": 1,

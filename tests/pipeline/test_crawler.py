@@ -21,7 +21,8 @@ from warcio.checker import Checker
 
 from cluster.store import WORK, Location, shard_records
 from pipeline.crawl_settings import CrawlSettings
-from pipeline.crawler import Crawler, journal_name
+from pipeline.crawler import Crawler, host_files_name, journal_name
+from pipeline.host_rules import HostFile, gather_host_rules, scan_archive
 from pipeline.url import host_of
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -61,7 +62,8 @@ class Site:
         self.answers[path] = (200, {"Content-Type": "text/html; charset=utf-8"}, html.encode())
 
     def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
+        """What was asked for, in order, but for the two files about text and data mining."""
+        return [path for path, _ in self.asked if path not in ("/.well-known/tdmrep.json", "/ai.txt")]
 
 
 @pytest.fixture
@@ -130,7 +132,13 @@ def test_a_site_is_crawled_whole_and_archived(site: Site, tmp_path: Path) -> Non
     }
     assert site.paths() == ["/robots.txt", "/", "/a", "/b?x=1", "/gone"]
     archived = records(tmp_path)
-    assert [each[0] for each in archived] == ["warcinfo", *["response", "request"] * 5]
+    assert [each[0] for each in archived] == ["warcinfo", *["response", "request"] * 7]
+    assert [url.removeprefix(site.url) for kind, url, _, _ in archived if kind == "response"][:4] == [
+        "/robots.txt",
+        "/.well-known/tdmrep.json",
+        "/ai.txt",
+        "/",
+    ]
     bodies = {url: body for kind, url, status, body in archived if kind == "response" and status == "200"}
     assert bodies == {f"{site.url}{path}": site.answers[path][2] for path in ("/", "/a", "/b?x=1")}  # type: ignore[index]
 
@@ -150,7 +158,7 @@ def test_robots_txt_is_obeyed_and_its_delay_kept(site: Site, tmp_path: Path) -> 
     site.answers["/robots.txt"] = (
         200,
         {"Content-Type": "text/plain"},
-        b"User-agent: *\nDisallow: /\n\nUser-agent: pageloom\nDisallow: /private/\nCrawl-delay: 0.2\n",
+        b"User-agent: *\nDisallow: /\n\nUser-agent: pageloom\nDisallow: /private/\nDisallow: /ai.txt\nCrawl-delay: 0.2\n",
     )
     site.page("/", "private/x", "a", "b")
     site.page("/a")
@@ -158,8 +166,9 @@ def test_robots_txt_is_obeyed_and_its_delay_kept(site: Site, tmp_path: Path) -> 
     fates = crawl(tmp_path, f"{site.url}/")
     assert fates[f"{site.url}/private/x"] == ("robots_disallowed", 0)
     assert "/private/x" not in site.paths()
+    assert "/ai.txt" not in [path for path, _ in site.asked]
     times = [when for path, when in site.asked if path != "/robots.txt"]
-    assert len(times) == 3
+    assert len(times) == 4  # tdmrep.json waits for its turn like a page
     assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.19
 
 
@@ -193,7 +202,7 @@ def test_redirects_are_recorded_and_followed_within_the_host(site: Site, tmp_pat
         f"{site.url}/new": ("redirect", 302),
         "http://elsewhere.example/": ("out_of_scope", 0),
     }
-    assert [(url, status) for kind, url, status, _ in records(tmp_path) if kind == "response"][1:] == [
+    assert [(url, status) for kind, url, status, _ in records(tmp_path) if kind == "response"][3:] == [
         (f"{site.url}/", "301"),
         (f"{site.url}/new", "302"),
     ]
@@ -294,3 +303,54 @@ def test_every_file_is_rotated_by_size_and_readable_alone(site: Site, tmp_path: 
     for file in files:
         with file.open("rb") as stream:
             assert next(iter(ArchiveIterator(stream))).rec_type == "warcinfo"
+
+
+def gathered(directory: Path) -> dict[tuple[str, str], str]:
+    """(host, kind) -> text of what the crawler kept of its hosts' rules."""
+    work = Location.of(directory) / WORK
+    rows = [
+        row
+        for index in sorted(shard_records(Location.of(directory)))
+        for row in pq.read_table((work / host_files_name(index)).open()).to_pylist()
+    ]
+    table = gather_host_rules(HostFile(**row) for row in rows)
+    return {(row["host"], row["kind"]): row["text"] for row in table.to_pylist()}
+
+
+def test_what_a_host_says_of_mining_is_archived_and_kept_for_the_pages(site: Site, tmp_path: Path) -> None:
+    texts = {
+        "/robots.txt": "User-agent: GPTBot\nDisallow: /\n",
+        "/.well-known/tdmrep.json": '[{"location": "/", "tdm-reservation": 1}]',
+        "/elsewhere": "User-Agent: *\nDisallow: *.html\n",
+    }
+    for path, text in texts.items():
+        site.answers[path] = (200, {"Content-Type": "text/plain"}, text.encode())
+    site.answers["/ai.txt"] = (302, {"Location": "/elsewhere"}, b"")
+    site.page("/")
+    crawl(tmp_path, f"{site.url}/")
+    host = host_of(site.url)
+    assert gathered(tmp_path) == {
+        (host, "robots"): texts["/robots.txt"],
+        (host, "tdmrep"): texts["/.well-known/tdmrep.json"],
+        (host, "ai_txt"): texts["/elsewhere"],
+    }
+    # A stranger who has only the archives finds the same; ai.txt has moved to an address that is none of the three.
+    files = [file for path in sorted((tmp_path / "warc").iterdir()) for file in scan_archive(Location.of(path))]
+    assert {(file.kind, file.text) for file in files if file.text} == {
+        ("robots", texts["/robots.txt"]),
+        ("tdmrep", texts["/.well-known/tdmrep.json"]),
+    }
+
+
+def test_a_server_that_answers_every_address_with_a_page_states_no_rules(site: Site, tmp_path: Path) -> None:
+    for path in ("/robots.txt", "/.well-known/tdmrep.json", "/ai.txt"):
+        site.page(path, text="<!doctype html><p>not found")
+    site.page("/")
+    assert crawl(tmp_path, f"{site.url}/")[f"{site.url}/"] == ("ok", 200)
+    assert gathered(tmp_path) == {}
+
+
+def test_a_host_is_asked_only_for_robots_txt_where_the_recipe_says_so(site: Site, tmp_path: Path) -> None:
+    site.page("/")
+    crawl(tmp_path, f"{site.url}/", host_files=False)
+    assert [path for path, _ in site.asked] == ["/robots.txt", "/"]

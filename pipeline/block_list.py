@@ -1,0 +1,74 @@
+"""Lists of domains and URLs that nobody wants to use, kept by the user or by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from cluster.errors import RequestError
+from cluster.store import Location
+from pipeline.url import canonical_url
+
+
+class BlockList:
+    """Domains, each with its sub-domains, and beginnings of URLs. Memory: about 120 bytes a domain.
+
+    A URL entry is matched on its canonical spelling, with either scheme.
+    """
+
+    def __init__(self, lines: Iterable[str], source: str = "block list") -> None:
+        self.domains: set[str] = set()
+        self.beginnings: dict[str, list[str]] = {}  # by host
+        self.add(lines, source)
+
+    @classmethod
+    def read(cls, uris: Iterable[str]) -> BlockList:
+        """From local files or URIs of plain UTF-8 text. Raises RequestError for a missing file or a line that is neither."""
+        whole = cls(())
+        for uri in uris:
+            try:
+                text = Location.of(uri).read_bytes().decode("utf-8", "replace")
+            except OSError as error:
+                raise RequestError(f"{uri}: this block list cannot be read; check pages.rights.block_lists") from error
+            whole.add(text.splitlines(), uri)
+        return whole
+
+    def add(self, lines: Iterable[str], source: str) -> None:
+        for number, line in enumerate(lines, 1):
+            entry = line.partition("#")[0].strip() if not line.startswith("http") else line.partition(" #")[0].strip()
+            if not entry:
+                continue
+            bare = entry.removeprefix("*.").removeprefix(".")
+            if bare.isascii() and bare.replace("-", "").replace(".", "").replace("_", "").isalnum():
+                self.domains.add(bare.lower())
+                continue
+            url = canonical_url(entry if "://" in entry else f"http://{bare}")
+            if url is None or any(each.isspace() for each in entry):
+                raise RequestError(f"{source}: line {number}: {entry[:80]!r} is neither a domain nor a URL; correct the line")
+            parts = urlsplit(url)
+            if "/" not in entry.partition("://")[2 if "://" in entry else 0]:
+                self.domains.add(parts.hostname or "")
+            else:
+                self.beginnings.setdefault(parts.hostname or "", []).append(without_scheme(url))
+
+    def entry_for(self, url: str) -> str:
+        """The entry that blocks this URL, or an empty string."""
+        try:
+            host = (urlsplit(url).hostname or "").rstrip(".")
+        except ValueError:
+            return ""
+        if not host.isascii():
+            host = urlsplit(canonical_url(url) or "").hostname or ""
+        domain = host
+        while domain:
+            if domain in self.domains:
+                return domain
+            domain = domain.partition(".")[2]
+        if host in self.beginnings:
+            spelled = without_scheme(canonical_url(url) or url)
+            return next((each for each in self.beginnings[host] if spelled.startswith(each)), "")
+        return ""
+
+
+def without_scheme(url: str) -> str:
+    return url.partition("://")[2]

@@ -1,0 +1,179 @@
+"""Which artefacts and models hold pages that are to be forgotten, or come from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cluster.stage import root_list
+from cluster.store import Artefact, Store
+from pipeline.crawl import FETCHES
+from pipeline.dedup.decide import DECISIONS
+from pipeline.forget import FORGET, REASON, Forgotten
+from pipeline.tokens import SPANS
+from pipeline.trace import url_of
+
+
+@dataclass(frozen=True)
+class Holder:
+    """An artefact, and what of the forgotten pages is in it: `3 pages`, `train-00001`, `made from base`, ..."""
+
+    stage: str
+    key: str
+    place: str
+    holds: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """holders: in the order of the stages. twins: URLs of other pages with (nearly) the same text, which stay."""
+
+    holders: list[Holder]
+    twins: list[str]
+
+
+def find_holders(store: Store, stages: Sequence[str], forgotten: Forgotten) -> Held:
+    """Look through every committed artefact of the root, whichever settings made it.
+
+    Reads hosts, offsets and URLs of the pages' shards that were made before the list was what it is now, then the
+    document ids of what was made from them. Memory: one shard's columns.
+    """
+    artefacts = {name: store.artefacts(name) for name in stages}
+    state = root_list(store.root, FORGET)
+    found: dict[tuple[str, str], tuple[Artefact, str]] = {}
+    twins: dict[str, None] = {}
+    for crawl in artefacts.get("crawl", []):
+        if number := archived(crawl, forgotten):
+            found["crawl", crawl.key] = crawl, f"{number} archived answers"
+    for pages in artefacts.get("pages", []):
+        if state in pages.manifest["external"]:
+            continue  # made without them
+        all_ids, ids = matching_pages(pages, forgotten)
+        if not all_ids:
+            continue
+        found["pages", pages.key] = pages, plural(len(all_ids), "page")
+        for dedup in children(artefacts.get("dedup", []), pages):
+            twins |= dict.fromkeys(twins_of(pages, dedup, ids))
+        for corpus in children(artefacts.get("corpus", []), pages):
+            if splits := documents(corpus, ids):
+                told = ", ".join(f"{number} {split}" for split, number in sorted(splits.items()))
+                found["corpus", corpus.key] = corpus, f"{plural(splits.total(), 'document')} ({told})"
+                for tokens in children(artefacts.get("tokens", []), corpus):
+                    if shards := token_shards(tokens, ids):
+                        found["tokens", tokens.key] = tokens, ", ".join(shards)
+    made_from(artefacts, found)
+    ordered = sorted(found.items(), key=lambda each: (stages.index(each[0][0]), each[1][0].manifest["committed"]))
+    return Held([Holder(stage, key, str(each.location), holds) for (stage, key), (each, holds) in ordered], list(twins))
+
+
+def children(artefacts: Sequence[Artefact], parent: Artefact) -> Iterator[Artefact]:
+    return (each for each in artefacts if each.manifest["parents"].get(parent.stage) == parent.key)
+
+
+def archived(crawl: Artefact, forgotten: Forgotten) -> int:
+    """Answers of the pages in the crawl's own archives."""
+    if not (crawl.location / FETCHES).exists():
+        return 0
+    table = pq.read_table((crawl.location / FETCHES).open(), columns=["url", "reason"])
+    urls = table.filter(pc.equal(table["reason"], "ok"))["url"].to_pylist()
+    return sum(bool(forgotten.match(url, "", -1)) for url in urls)
+
+
+def matching_pages(pages: Artefact, forgotten: Forgotten) -> tuple[list[int], list[int]]:
+    """doc_ids of all records that are meant, and of those that were kept."""
+    every, kept = list[int](), list[int]()
+    for place in pages.paths(".parquet"):
+        table = pq.read_table(place.open(), columns=["doc_id", "url", "host", "warc_file", "warc_offset", "status", "reason"])
+        for row in table.filter(candidates(table, forgotten)).to_pylist():
+            if row["reason"] != REASON and forgotten.match(row["url"], row["warc_file"], row["warc_offset"]):
+                every.append(row["doc_id"])
+                kept += [row["doc_id"]] if row["status"] == "kept" else []
+    return every, kept
+
+
+def candidates(table: pa.Table, forgotten: Forgotten) -> pa.ChunkedArray:
+    """Rows that the list could mean, by host and offset alone: vectorised, so that few need a closer look."""
+    hosts = {host.partition(":")[0] for host in forgotten.hosts}
+    mask = pc.is_in(table["warc_offset"], pa.array(list(forgotten.records), pa.int64()))
+    lowered = pc.utf8_lower(table["host"])
+    # Hosts of other alphabets are written in either form: those rows are looked at one by one.
+    mask = pc.or_(
+        mask, pc.or_(pc.is_in(lowered, pa.array(sorted(forgotten.url_hosts | hosts), pa.string())), not_ascii(lowered))
+    )
+    for host in hosts:
+        mask = pc.or_(mask, pc.ends_with(lowered, f".{host}"))
+    return mask
+
+
+def not_ascii(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.invert(pc.string_is_ascii(column))
+
+
+def documents(corpus: Artefact, ids: Sequence[int]) -> Counter[str]:
+    """Documents of these pages by split."""
+    splits = Counter[str]()
+    for place in corpus.paths(".parquet"):
+        table = pq.read_table(place.open(), columns=["doc_id"])
+        number = pc.sum(pc.is_in(table["doc_id"], pa.array(ids, pa.int64()))).as_py() or 0
+        splits[place.name.partition("-")[0]] += number
+    return +splits
+
+
+def token_shards(tokens: Artefact, ids: Sequence[int]) -> list[str]:
+    table = pq.read_table((tokens.location / SPANS).open(), columns=["doc_id", "shard"])
+    return sorted(set(table.filter(pc.is_in(table["doc_id"], pa.array(ids, pa.int64())))["shard"].to_pylist()))
+
+
+def twins_of(pages: Artefact, dedup: Artefact, ids: Sequence[int]) -> Iterator[str]:
+    """URLs of the pages that were duplicates of these, or of which these were duplicates."""
+    table = pq.read_table((dedup.location / DECISIONS).open(), columns=["doc_id", "canonical_id"])
+    wanted = pa.array(ids, pa.int64())
+    groups = pc.unique(table.filter(pc.is_in(table["doc_id"], wanted))["canonical_id"])
+    same = table.filter(pc.is_in(table["canonical_id"], groups))["doc_id"].to_pylist()
+    yield from (url_of(pages, doc_id) for doc_id in same if doc_id not in set(ids))
+
+
+def made_from(artefacts: Mapping[str, Sequence[Artefact]], found: dict[tuple[str, str], tuple[Artefact, str]]) -> None:
+    """Add what came from a corpus or tokens that hold the pages: tokenizer, models, evaluations, releases."""
+    carriers = {each for each in found if each[0] in ("corpus", "tokens")}
+    grew = True
+    while grew:
+        grew = False
+        for stage, each in ((stage, each) for stage, all_of in artefacts.items() for each in all_of):
+            parents = [name for name, key in each.manifest["parents"].items() if (name, key) in carriers]
+            if parents and (stage, each.key) not in carriers:
+                carriers.add((stage, each.key))
+                found[stage, each.key] = each, f"made from {' and '.join(sorted(parents))}"
+                grew = True
+
+
+def newest_line(store: Store, stages: Sequence[str], stage: str) -> dict[str, Artefact | None]:
+    """The newest artefact of a stage with what it was made from and the newest of what was made from it.
+
+    Empty where the stage has none. All belong together: each one's parents are in the line.
+    """
+    last = store.artefacts(stage)[-1:]
+    if not last:
+        return {}
+    line: dict[str, Artefact | None] = dict.fromkeys(stages)
+    pending = last
+    while pending:
+        each = pending.pop()
+        line[each.stage] = each
+        pending += [found for name, key in each.manifest["parents"].items() if (found := store.artefact(name, key))]
+    ancestors = [name for name, each in line.items() if each]
+    for name in stages:
+        for each in store.artefacts(name) if name not in ancestors else []:
+            parents = each.manifest["parents"]
+            if parents and all((held := line.get(need)) and held.key == key for need, key in parents.items()):
+                line[name] = each
+    return line
+
+
+def plural(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
