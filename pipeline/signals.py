@@ -27,6 +27,7 @@ BULLETS = ("-", "*", "•", "‣", "●", "○", "■", "□", "▪", "▫", "�
 ELLIPSES = ("...", "…")
 SHORT_LINE = 30  # characters (FineWeb)
 POLICY = re.compile("terms of use|privacy policy|cookie policy|uses cookies|use of cookies|use cookies")  # C4
+CITATION = re.compile(r"\[\d*\]|\[edit\]|\[citation needed\]")  # C4
 LONGEST_CHUNK, FEWEST_CHUNKS = 1000, 3  # of a line that C4 keeps: characters of a word, words
 REPETITION_WORDS = 150_000  # a text beyond Gopher's 100,000 words is judged by its beginning
 PARAGRAPHS = re.compile(r"\n{2,}")
@@ -73,7 +74,7 @@ def signals(text: str, vocabulary: Vocabulary) -> dict[str, float]:
         of_words(text, words)
         | of_lines(text, lines, len(words.numbers))
         | of_ngrams(words.numbers[:REPETITION_WORDS], words.lengths[:REPETITION_WORDS], len(text))
-        | of_c4(text, lines, words)
+        | of_c4(text, lines, words, vocabulary)
     )
 
 
@@ -120,7 +121,7 @@ def of_lines(text: str, lines: Sequence[str], words: int) -> dict[str, float]:
     }
 
 
-def of_c4(text: str, lines: Sequence[str], words: Words) -> dict[str, float]:
+def of_c4(text: str, lines: Sequence[str], words: Words, vocabulary: Vocabulary) -> dict[str, float]:
     lower = text.lower()
     kept = (words.chunks >= FEWEST_CHUNKS) & (words.longest <= LONGEST_CHUNK)
     script, policy = 0, 0
@@ -134,8 +135,14 @@ def of_c4(text: str, lines: Sequence[str], words: Words) -> dict[str, float]:
             else:
                 continue
             kept[place] = False
+    sentences = np.count_nonzero(kept)
+    if sentences and CITATION.search(text):  # C4 takes marks such as [1] out, which may hide a sentence's end
+        bare = [line for place in np.flatnonzero(kept).tolist() if (line := CITATION.sub("", lines[place])).strip()]
+        sentences += len(sentence_starts(vocabulary(bare))) if bare else 0
+    else:
+        sentences += np.count_nonzero(kept[words.line[sentence_starts(words)]])
     return {
-        "c4_sentences": float(np.count_nonzero(kept) + np.count_nonzero(kept[words.line[sentence_starts(words)]])),
+        "c4_sentences": float(sentences),
         "c4_curly_brackets": float(text.count("{")),
         "c4_lorem_ipsum": float(lower.count("lorem ipsum")),
         "c4_javascript_lines": script / len(lines),

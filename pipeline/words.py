@@ -48,7 +48,7 @@ UNITS = (
 )
 SUFFIX = re.compile(
     rf"(?:\.\.+|[—–]|['’][sS]|[{MARKS}{QUOTES}{ICONS}]|(?<=[0-9])\+|(?<=°[FfCcKk])\.|(?<=[0-9])[{MONEY}]|(?<=[0-9])(?:{UNITS})"
-    rf"|(?<=[^\W0-9A-Z_%²+\-{QUOTES}])\.|(?<=[0-9%²+\-{QUOTES})])\.|(?<=[A-Z][A-Z])\.)$"
+    rf"|(?<=[^\W0-9A-Z_%²+\-{QUOTES}])\.|(?<=[0-9%²+\-{MARKS}{QUOTES}])\.|(?<=[A-Z][A-Z])\.)$"
 )
 INFIX = re.compile(
     rf"(\.\.+|…|[{ICONS}]|(?<=[0-9])[+\-*^](?=[0-9\-])|(?<=[a-z{QUOTES}])\.(?=[A-Z{QUOTES}])|(?<=[^\W\d_]),(?=[^\W\d_])"
@@ -57,14 +57,14 @@ INFIX = re.compile(
 ADDRESS = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://\S+|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[A-Za-z0-9][\w-]*\.)+[a-z]{2,}(?:[:/?#]\S*)?|\d+(?:[.,]\d+)+)$"
 )
-CONTRACTION = re.compile(r"^(\w+?)(n['’]t|['’](?:ll|re|ve|d|m|LL|RE|VE|D|M))$")
+CONTRACTION = re.compile(r"^([\w'’]+?)(n['’]t|['’](?:ll|re|ve|d|m|LL|RE|VE|D|M))$")
 # Abbreviations whose point stays with them.
 ABBREVIATIONS = (
     "a.m. p.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. Gen. Gov. i.e. I.e. I.E. Inc. Jr. Ltd. Md. Messrs. Mo. "
     "Mont. Mt. Mr. Mrs. Ms. Ph.D. Prof. Rep. Rev. Sen. St. vs. v.s. Jan. Feb. Mar. Apr. Jun. Jul. Aug. Sep. Sept. Oct. "
     "Nov. Dec. Ala. Ariz. Ark. Calif. Colo. Conn. Del. Fla. Ga. Ia. Id. Ill. Ind. Kan. Kans. Ky. La. Mass. Mich. Minn. "
     "Miss. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Okla. Ore. Pa. S.C. Tenn. Va. Wash. Wis. "
-    "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. :) :( :-) ;) :D :P ;-) <3 -_- :/"
+    "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. :) :( :-) ;) :D :P ;-) <3 -_- :/ and/or"
 )
 WHOLE = frozenset(ABBREVIATIONS.split())
 TWO = {"cannot": ("can", "not"), "Cannot": ("Can", "not"), "gonna": ("gon", "na"), "gotta": ("got", "ta")}
@@ -81,9 +81,8 @@ def split_chunk(chunk: str) -> Sequence[str]:
             head.append(found.group())
             chunk = chunk[found.end() :]
         elif found := CONTRACTION.match(chunk):
-            head.append(found[1])
-            chunk = ""
             tail.append(found[2])
+            chunk = found[1]
         elif found := SUFFIX.search(chunk):
             tail.append(found.group())
             chunk = chunk[: found.start()]
