@@ -184,7 +184,7 @@ def minimise(rows: Matrix, signs: np.ndarray, importance: np.ndarray, columns: i
         point.grad = torch.from_numpy(gradient)
         return float(importance @ np.logaddexp(0, -margins) + settings.regularisation / 2 * (at[:-1] @ at[:-1]))
 
-    optimiser.step(loss)  # type: ignore[arg-type]
+    optimiser.step(loss)
     return point.numpy()
 
 

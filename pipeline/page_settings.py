@@ -83,6 +83,21 @@ class HeuristicSettings(BaseModel):
     )
 
 
+class LineSettings(BaseModel):
+    """Lines that are taken out of every text before it is measured. Both sets of rules are off unless asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refinedweb: bool = Field(
+        False, description="capitals, numbers, counters, single words, page furniture (Penedo et al. 2023)"
+    )
+    c4: bool = Field(False, description="short lines, lines on javascript, cookies and terms of use (Raffel et al. 2020)")
+    citations: bool = Field(False, description="take marks such as [1] and [edit] out of the lines that stay (C4)")
+    max_removed: float | None = Field(
+        0.05, ge=0, le=1, description="share of a text's words; where more would go, the page goes (RefinedWeb)"
+    )
+
+
 class PagesSettings(BaseModel):
     """From archived records to pages with text, language and a verdict."""
 
