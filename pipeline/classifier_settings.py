@@ -37,6 +37,10 @@ class QualitySettings(BaseModel):
     )
     field: str = Field("text", description="name of the field with the text, in JSONL and Parquet")
     negatives: int = Field(20_000, ge=1, description="pages of the crawl that stand for ordinary ones, drawn at random")
+    negative_files: list[str] = Field(
+        default_factory=list,
+        description="files of ordinary texts, instead of the crawl's pages; where the crawl holds the positives too, better",
+    )
     keep: float = Field(0.5, gt=0, le=1, description="share of the pages that stays, the best ones (DCLM: 0.1)")
     seed: int = Field(0, description="of the draw")
     model: LinearSettings = Field(default_factory=LinearSettings)

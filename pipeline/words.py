@@ -57,7 +57,8 @@ INFIX = re.compile(
 ADDRESS = re.compile(
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://\S+|[\w.+-]+@[\w-]+\.[\w.-]+|(?:[A-Za-z0-9][\w-]*\.)+[a-z]{2,}(?:[:/?#]\S*)?|\d+(?:[.,]\d+)+)$"
 )
-CONTRACTION = re.compile(r"^([\w'’]+?)(n['’]t|['’](?:ll|re|ve|d|m|LL|RE|VE|D|M))$")
+CONTRACTION = re.compile(r"(?<=\w)(?:n['’]t|['’](?:ll|re|ve|d|m|LL|RE|VE|D|M))$")
+LONGEST_SUFFIX, LONGEST_WHOLE = 8, 8  # characters
 # Abbreviations whose point stays with them.
 ABBREVIATIONS = (
     "a.m. p.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. Gen. Gov. i.e. I.e. I.E. Inc. Jr. Ltd. Md. Messrs. Mo. "
@@ -67,31 +68,41 @@ ABBREVIATIONS = (
     "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. :) :( :-) ;) :D :P ;-) <3 -_- :/ and/or"
 )
 WHOLE = frozenset(ABBREVIATIONS.split())
+AVERAGE = 64  # characters of a chunk: beyond that in the mean, what is remembered is not words
 TWO = {"cannot": ("can", "not"), "Cannot": ("Can", "not"), "gonna": ("gon", "na"), "gotta": ("got", "ta")}
 
 
 def split_chunk(chunk: str) -> Sequence[str]:
-    """The words of what stands between two blanks; joined they are the chunk again."""
+    """The words of what stands between two blanks; joined they are the chunk again. Time: linear in its length."""
     if chunk.isalpha():
         return TWO.get(chunk) or (chunk,)
     head: list[str] = []
     tail: list[str] = []
-    while chunk and chunk not in WHOLE:
-        if found := PREFIX.match(chunk):
+    begin, end = 0, len(chunk)
+    while begin < end:
+        if end - begin <= LONGEST_WHOLE and chunk[begin:end] in WHOLE:
+            break
+        near = max(begin, end - LONGEST_SUFFIX)  # looking at the whole chunk for each sign would be quadratic
+        if found := PREFIX.match(chunk, begin, end):
             head.append(found.group())
-            chunk = chunk[found.end() :]
-        elif found := CONTRACTION.match(chunk):
-            tail.append(found[2])
-            chunk = found[1]
-        elif found := SUFFIX.search(chunk):
+            begin = found.end()
+        elif found := CONTRACTION.search(chunk, max(begin + 1, end - LONGEST_SUFFIX), end):
             tail.append(found.group())
-            chunk = chunk[: found.start()]
-        elif ADDRESS.match(chunk):
+            end = found.start()
+        elif chunk.endswith("..", begin, end):
+            kept = begin + len(chunk[begin:end].rstrip("."))
+            tail.append(chunk[kept:end])
+            end = kept
+        elif found := SUFFIX.search(chunk, near, end):
+            tail.append(found.group())
+            end = found.start()
+        elif ADDRESS.match(chunk, begin, end):
             break
         else:
-            head += TWO.get(chunk) or [part for part in INFIX.split(chunk) if part]
-            chunk = ""
-    return [*head, chunk, *reversed(tail)] if chunk else [*head, *reversed(tail)]
+            middle = chunk[begin:end]
+            head += TWO.get(middle) or [part for part in INFIX.split(middle) if part]
+            begin = end
+    return [*head, *([chunk[begin:end]] if begin < end else []), *reversed(tail)]
 
 
 class Chunks(dict[str, int]):
@@ -104,6 +115,7 @@ class Chunks(dict[str, int]):
         self.words: dict[str, int] = {}
         self.lengths, self.alphabetic, self.symbol, self.mark, self.end, self.stop = (array("q") for _ in range(6))
         self.first, self.count, self.members, self.longest = (array("q") for _ in range(4))
+        self.characters = 0
 
     def __missing__(self, chunk: str) -> int:
         number = self[chunk] = len(self)
@@ -111,6 +123,7 @@ class Chunks(dict[str, int]):
         self.first.append(len(self.members))
         self.count.append(len(words))
         self.longest.append(len(chunk))
+        self.characters += len(chunk)
         self.members.extend(self.words[word] if word in self.words else self.add(word) for word in words)
         return number
 
@@ -149,7 +162,8 @@ class Words:
 class Vocabulary:
     """Turns lines into numbers. What it has seen only makes it faster; no value depends on it.
 
-    Memory: about 300 bytes for each distinct chunk it remembers; it starts anew beyond `limit` of them.
+    Memory: about 300 bytes for each distinct chunk it remembers; it starts anew beyond `limit` of them, or when they are
+    long.
     """
 
     def __init__(self, limit: int = 300_000) -> None:
@@ -157,7 +171,7 @@ class Vocabulary:
 
     def __call__(self, lines: Sequence[str]) -> Words:
         """lines: none of them blank. Memory: about 100 bytes a word."""
-        if len(self.known) > self.limit:
+        if len(self.known) > self.limit or self.known.characters > AVERAGE * self.limit:
             self.known = Chunks()
         known = self.known
         split = list(map(str.split, lines))

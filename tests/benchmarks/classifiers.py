@@ -22,7 +22,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from pipeline.charset import decode
 from pipeline.classifier import Classifier, area_under_curve, train
-from pipeline.classifier_settings import LinearSettings, QualitySettings, ToxicitySettings
+from pipeline.classifier_settings import QualitySettings, ToxicitySettings
 from pipeline.extract import plain_text, tidy
 
 # Words by which tweets in African American English are usually told from others (Blodgett et al. 2016 use a model of
@@ -66,32 +66,38 @@ def quality(data: Path) -> Iterator[str]:
     labels = np.array([page["label"] == 1 for page in judged])
     sure = np.array([page["unanimous"] for page in judged])
     instructions = [f"{each['prompt']}\n{each['response']}" for each in jsonl(data / "instruct/dolly_hhrlhf_small.jsonl")]
-    wikipedia = read(data / "prose/wikipedia_sample.txt.gz").split("\n")
-    positives = {
-        "encyclopaedia (28 articles, in passages)": [
-            part for article in wikipedia for part in re.findall(r"(?s).{500,2000}?[.!?]\s", article)
-        ],
-        "instructions and answers (Dolly, HH)": [text for text in instructions if len(text) > 200],
-        "news (MinHash tutorial)": [
-            line.split(" ", 1)[1] for line in read(data / "dedup/news_articles.train").split("\n") if " " in line
-        ],
-    }
-    positives["all three"] = [text for texts in positives.values() for text in texts]
+    pages = [page["gold"] for page in jsonl(data / "html/wcxb/gold.jsonl.gz") if len(page["gold"]["main_content"] or "") > 200]
+    reading = [page["main_content"] for page in pages if page["page_type"] in ("article", "documentation")]
+    others = [page["main_content"] for page in pages if page["page_type"] not in ("article", "documentation")]
+    encyclopaedia = [
+        part
+        for article in read(data / "prose/wikipedia_sample.txt.gz").split("\n")
+        for part in re.findall(r"(?s).{1500,4000}?[.!?]\s", article)
+    ]
+    news = [line.split(" ", 1)[1] for line in read(data / "dedup/news_articles.train").split("\n") if " " in line]
     ordinary = crawl(data)
+    runs = [
+        ("encyclopaedia, in passages", encyclopaedia, "the crawl", ordinary),
+        ("instructions and answers (Dolly, HH)", instructions, "the crawl", ordinary),
+        ("news (MinHash tutorial)", news, "the crawl", ordinary),
+        ("articles and documentation, extracted by people", reading, "the crawl, which holds some of them", ordinary),
+        ("articles and documentation, extracted by people", reading, "pages of other types, likewise", others),
+    ]
     settings = QualitySettings().model
-    yield f"Quality: {len(judged)} pages judged by people, {labels.sum()} good; negatives: {len(ordinary)} pages of the crawl\n"
-    yield "| positives | texts | AUC | AUC where the judges agreed | training |\n|---|---:|---:|---:|---:|"
-    for name, good in positives.items():
+    yield f"Quality: {len(judged)} pages judged by people, {labels.sum()} of them good\n"
+    yield "| positives | against | texts | AUC | AUC where the judges agreed | training |\n|---|---|---:|---:|---:|---:|"
+    for name, good, against, poor in runs:
         began = time.process_time()
-        classifier = train([*good, *ordinary], [True] * len(good) + [False] * len(ordinary), settings)
+        classifier = train([*good, *poor], [True] * len(good) + [False] * len(poor), settings)
         seconds = time.process_time() - began
         scores = classifier.score(page["text"] for page in judged)
         yield (
-            f"| {name} | {len(good)} | {area_under_curve(scores, labels):.3f} "
+            f"| {name} | {against} | {len(good)} + {len(poor)} | {area_under_curve(scores, labels):.3f} "
             f"| {area_under_curve(scores[sure], labels[sure]):.3f} | {seconds:.0f} s |"
         )
     lengths = np.array([len(page["text"]) for page in judged])
-    yield f"| (length of the page alone) | - | {area_under_curve(lengths, labels):.3f} | {area_under_curve(lengths[sure], labels[sure]):.3f} | - |"
+    alone = f"{area_under_curve(lengths, labels):.3f} | {area_under_curve(lengths[sure], labels[sure]):.3f}"
+    yield f"| (nothing: how long the page is) | | | {alone} | |"
     yield "\n" + speed(classifier, [page["text"] for page in judged])
 
 
@@ -122,7 +128,8 @@ def toxicity(data: Path) -> Iterator[str]:
     }
     known_good = [part for novel in novels[0::2] for part in passages(read(novel), 300)[:150]]
     other = jsonl(data / "toxicity/rtp_scored.jsonl")
-    rated = np.array([each["toxicity"] >= 0.5 for each in other])
+    harsh = np.array([each["severe_toxicity"] >= 0.5 for each in other])
+    sentences = [part[: part.find(".") + 1] for part in ordinary["novels"] if 40 < part.find(".") < 200]
     settings = ToxicitySettings().model
     training = np.flatnonzero(~held).tolist()
     bad = [bool(kinds[at] != 2) for at in training]
@@ -139,19 +146,21 @@ def toxicity(data: Path) -> Iterator[str]:
         neither = [texts[at] for at in test if kinds[at] == 2]
         dialect = np.array([bool(DIALECT.search(text)) for text in neither])
         flagged = classifier.score(neither) >= threshold
+        prompts = classifier.score(each["text"] for each in other)
         cells = {
             f"AUC, tweets held out ({len(test)}): hateful or offensive against neither": area_under_curve(
                 scores, kinds[test] != 2
             ),
-            "AUC, tweets held out: hateful against offensive": area_under_curve(
-                scores[kinds[test] != 2], kinds[test][kinds[test] != 2] == 0
+            f"AUC, RealToxicityPrompts ({len(other)}, all rated toxic) against sentences of novels ({len(sentences)})": (
+                area_under_curve(
+                    np.concatenate([prompts, classifier.score(sentences)]), np.arange(len(other) + len(sentences)) < len(other)
+                )
             ),
-            f"AUC, RealToxicityPrompts ({len(other)}, {rated.sum()} toxic)": area_under_curve(
-                classifier.score(each["text"] for each in other), rated
-            ),
+            f"AUC, RealToxicityPrompts: severe ({harsh.sum()}) against the others": area_under_curve(prompts, harsh),
             "threshold (recall .90 on held-out tweets)": threshold,
             f"flagged: harmless tweets with words of African American English ({dialect.sum()})": flagged[dialect].mean(),
             f"flagged: harmless tweets without ({(~dialect).sum()})": flagged[~dialect].mean(),
+            "flagged: RealToxicityPrompts": (prompts >= threshold).mean(),
             **{
                 f"flagged: {name} ({len(parts)})": (classifier.score(parts) >= threshold).mean()
                 for name, parts in ordinary.items()

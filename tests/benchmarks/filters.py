@@ -69,7 +69,7 @@ def measure(data: Path, number: int = 300) -> list[str]:
         link_density(page)
     links = (time.process_time() - began) / len(html) * 1000
     return [
-        f"{len(pages)} pages, {megabytes:.1f} MB of text; kept by us: {kept}; same decision: {same} ({same / len(pages):.1%})\n",
+        f"{len(pages)} pages, {megabytes:.1f} MB of text; kept here: {kept}; same decision: {same} ({same / len(pages):.1%})\n",
         "| | pages/s | MB/s | ratio |\n|---|---:|---:|---:|",
         *(f"| {name} | {len(pages) / s:.0f} | {megabytes / s:.2f} | {theirs / s:.1f} |" for name, s in rows),
         f"\nLink density: {links:.2f} ms a page of {sum(map(len, html)) / len(html) / 1000:.0f} kB of HTML.",

@@ -51,7 +51,7 @@ def test_repeated_ngrams_are_what_reading_from_left_to_right_finds(text: list[st
         assert found[f"gopher_duplicate_{order}_grams"] * 1000 == pytest.approx(characters)
 
 
-@given(st.text(st.sampled_from("ab .\n-#…é中{"), max_size=200))
+@given(st.text(st.sampled_from("ab .\n-#…é中{"), max_size=200) | st.text())
 def test_every_signal_of_any_text_is_a_finite_number(text: str) -> None:
     found = measured(text)
     assert set(found) == set(SIGNALS)

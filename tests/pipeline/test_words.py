@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +73,18 @@ def test_a_full_vocabulary_starts_anew() -> None:
     vocabulary(["one two three four"])
     vocabulary(["five"])
     assert set(vocabulary.known) == {"five"}
+
+
+def test_long_chunks_are_not_kept() -> None:
+    vocabulary = Vocabulary(limit=10)
+    vocabulary(["x" * 1000])
+    vocabulary(["five"])
+    assert set(vocabulary.known) == {"five"}
+
+
+@pytest.mark.parametrize("piece", ["!", "a!", "..", "'", "n't", "a.", "-", "a@", "1,", "://", "a'd"])
+def test_hostile_chunks_cost_time_in_proportion_to_their_length(piece: str) -> None:
+    began = time.process_time()
+    assert "".join(split_chunk(piece * 50_000)) == piece * 50_000
+    assert "".join(split_chunk("a" + piece * 50_000 + "a")) == "a" + piece * 50_000 + "a"
+    assert time.process_time() - began < 2  # quadratic time takes minutes
