@@ -3,7 +3,7 @@
 Nothing is decided here (pipeline.decide does that, from the numbers and a recipe's thresholds). Every definition is
 datatrove 0.10.1's, because its thresholds are the field's, but for these, tested in test_datatrove_parity.py:
 
-- Words are split as spaCy's English rules do, which differs for about one in a thousand (pipeline.words).
+- Words are split as spaCy's English rules do, which differs for one chunk in three thousand (pipeline.words).
 - Lines are those with something in them, and line breaks are counted between such lines. datatrove counts blank lines
   too, and its own extractor writes none; ours keeps the blank line between paragraphs.
 - Bullets are more signs than "-" and "•".
