@@ -19,6 +19,7 @@ PROSE = (
     "The harbour lay quiet under the first snow of that winter, and the boats that had not been brought ashore "
     "moved with the tide. A woman walked along the quay to the house of the pilot, and she had a letter to give to him. "
     "It was about the light on the outer rock, which had been dark for two nights, and nobody could say why that was. "
+    "The pilot read it twice. Then he took his coat, and they went down to the water together. "
 )
 
 

@@ -60,7 +60,12 @@ def test_every_record_gets_a_row_with_its_reason(make_warc: Callable[..., Path],
     rows, line = work(tmp_path, path)
     reasons = {row["url"].rpartition("/")[2]: row["reason"] for row in rows}
     undecodable = reasons.pop("binary")
-    assert undecodable in ("undecodable", "language", "language_score", "word_count")  # the detector may name a charset for it
+    assert undecodable in (
+        "undecodable",
+        "language",
+        "language_score",
+        "gopher_word_count",
+    )  # the detector may name a charset for it
     assert reasons == {
         "robots.txt": "robots_txt",
         "good": "",
@@ -69,7 +74,7 @@ def test_every_record_gets_a_row_with_its_reason(make_warc: Callable[..., Path],
         "empty": "empty",
         "no-text": "no_text",
         "german": "language",
-        "stub": "language_score" if reasons["stub"] == "language_score" else "word_count",
+        "stub": "language_score" if reasons["stub"] == "language_score" else "gopher_word_count",
         "deep": "nesting",
         "latin": "",
         "nul": "",
@@ -124,7 +129,7 @@ def test_the_languages_that_are_kept_are_a_setting(
 ) -> None:
     german = " ".join(f"Die Frau ging am Kai entlang zum Haus des Lotsen, und es war der {n}. Tag." for n in range(9))
     path = make_warc(("http://h/", page(german)))
-    off = {name: None for name in ("min_stop_words", "max_duplicate_ngram", "max_top_ngram")}
+    off = {name: None for name in ("min_alphabetic_words", "min_stop_words", "max_duplicate_ngram", "max_top_ngram")}
     rows, _ = work(tmp_path, path, language={"keep": keep}, heuristics=off)
     assert (rows[0]["reason"], rows[0]["language"]) == (reason, "de")
 
