@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.lines import clean_lines
+from pipeline.line_rules import clean_lines
 from pipeline.page_settings import LineSettings
 
 REFINEDWEB, C4 = LineSettings(refinedweb=True), LineSettings(c4=True)
