@@ -8,7 +8,7 @@ datatrove 0.10.1's, because its thresholds are the field's, but for these, teste
   too, and its own extractor writes none; ours keeps the blank line between paragraphs.
 - Bullets are more signs than "-" and "•".
 - Nothing is measured as 0, where datatrove drops an empty text before it measures.
-- C4's rules for lines only count here: no text is changed (pipeline.lines does that where a recipe asks for it).
+- C4's rules for lines only count here: no text is changed (pipeline.line_rules does that where a recipe asks for it).
 
 Sources: Gopher: Rae et al. 2021, tables A1 and A2; C4: Raffel et al. 2020 and its published code; FineWeb: Penedo et
 al. 2024.
