@@ -71,9 +71,13 @@ class PagesSettings(BaseModel):
     skip_elements: list[str] = Field(
         default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
     )
-    fallback_below: int = Field(
-        1000, ge=0, description="characters; where the fast extractor finds less, trafilatura may be asked too"
+    ask_trafilatura_below: float = Field(
+        0.7, ge=0, le=1, description="expected word F1 of a page's text; below it trafilatura, 10 times as slow, is asked too"
     )
-    extract_seconds: int = Field(20, ge=1, description="seconds trafilatura may take for a page; after that the page is `slow`")
+    extract_seconds: float = Field(20, gt=0, description="seconds for a page's extraction; after that it is `extract_timeout`")
+    extract_memory_mb: int = Field(
+        2048, ge=512, description="MB of address space of the process that extracts; a page that needs more is `extract_memory`"
+    )
+    extract_recycle_pages: int = Field(5000, ge=1, description="pages after which that process is replaced by a new one")
     language: LanguageSettings = Field(default_factory=LanguageSettings)
     heuristics: HeuristicSettings = Field(default_factory=HeuristicSettings)

@@ -14,7 +14,7 @@ from cluster.tracking import Track
 from pipeline import ledger
 from pipeline.careful import CarefulExtractor, ExtractorDied
 from pipeline.charset import decode
-from pipeline.extract import extract, nesting, tidy
+from pipeline.extract import Limits, nesting, tidy
 from pipeline.heuristics import judge
 from pipeline.language import LanguageDetector
 from pipeline.page_settings import PagesSettings
@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         ("charset", pa.string()),
         ("charset_source", pa.string()),
         ("extractor", pa.string()),
+        ("extraction_score", pa.float32()),
         ("text", pa.large_string()),
         ("language", pa.string()),
         ("language_score", pa.float32()),
@@ -56,7 +57,12 @@ class PageWorker:
     def __init__(self, settings: PagesSettings, output: Location, track: Track) -> None:
         self.settings, self.output, self.track = settings, output, track
         self.language = LanguageDetector(settings.language.characters)
-        self.careful = CarefulExtractor(settings.extract_seconds)
+        self.extractor = CarefulExtractor(
+            Limits(settings.ask_trafilatura_below),
+            settings.extract_seconds,
+            settings.extract_memory_mb,
+            settings.extract_recycle_pages,
+        )
 
     def __call__(self, unit: dict[str, Any]) -> None:
         shard, rows, about, unread = unit["shard"], list[dict[str, Any]](), 0, Counter[str]()
@@ -124,10 +130,11 @@ class PageWorker:
             if (depth := nesting(decoded.text)) > settings.max_nesting:
                 return row | {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
             try:
-                found = extract(decoded.text, settings.skip_elements, settings.fallback_below, self.careful)
+                found = self.extractor(decoded.text, settings.skip_elements)
             except ExtractorDied as died:
-                return row | {"reason": died.reason, "threshold": float(settings.extract_seconds)}
-            row |= {"text": found.text, "extractor": found.extractor}
+                limits = {"extract_timeout": settings.extract_seconds, "extract_memory": settings.extract_memory_mb}
+                return row | {"reason": died.reason, "threshold": limits.get(died.reason), "note": died.note}
+            row |= {"text": found.text, "extractor": found.extractor, "extraction_score": found.score}
         text = row["text"]
         if not text:
             return row | {"reason": "no_text"}
