@@ -12,9 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
+
+from resiliparse.parse.html import HTMLParserException
 
 from pipeline.extract import Extracted, Limits, extract, load_trafilatura
 
@@ -22,7 +25,7 @@ PIPE_BYTES = 1 << 20  # a page goes through in one piece: the kernel's 64 kB cos
 GRACE = 10.0  # seconds after which a process is ended that its own alarm did not end: it is stopped, or never started
 # What allocators print when they give up: Rust's runtime, C++'s, CPython's.
 OUT_OF_MEMORY = (b"memory allocation of", b"std::bad_alloc", b"MemoryError")
-LEXBOR_OUT_OF_MEMORY = "(Error 2)"  # LXB_STATUS_ERROR_MEMORY_ALLOCATION, how resiliparse names a failed allocation
+FULL = 0.8  # of the limit: an HTML parser accepts every text, so where resiliparse's fails beyond this, memory is why
 
 
 class ExtractorDied(Exception):
@@ -157,12 +160,14 @@ def serve(seconds: float, memory_mb: int, limits: Limits) -> None:
         except EOFError:
             return
         alarm(seconds)
-        answer, text = answered(html, skip, limits, second)
+        answer, text = answered(html, skip, limits, second, memory_mb)
         alarm(0)
         send(answers, json.dumps(answer), text)
 
 
-def answered(html: str, skip: Sequence[str], limits: Limits, second: Any) -> tuple[dict[str, Any], str]:
+def answered(
+    html: str, skip: Sequence[str], limits: Limits, second: Callable[[str], str], memory_mb: int
+) -> tuple[dict[str, Any], str]:
     """What extraction found, or why not. last: the process is not to be used again, its heap is worn."""
     try:
         found = asdict(extract(html, skip, limits, second))
@@ -171,9 +176,15 @@ def answered(html: str, skip: Sequence[str], limits: Limits, second: Any) -> tup
         return {"reason": "extract_memory", "note": "MemoryError", "last": True}, ""
     except Exception as error:
         note = f"{type(error).__name__}: {error}"[:200]
-        if LEXBOR_OUT_OF_MEMORY in note:
+        if isinstance(error, HTMLParserException) and peak_mb() > FULL * memory_mb:
             return {"reason": "extract_memory", "note": note, "last": True}, ""
         return {"reason": "extract_crash", "note": note}, ""
+
+
+def peak_mb() -> float:
+    """The most address space that this process has had."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmPeak:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

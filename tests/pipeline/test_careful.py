@@ -69,7 +69,8 @@ def test_a_hundred_thousand_levels_hang_the_extractor_and_cost_that_page_alone()
 
 def test_a_bomb_for_trafilatura_alone_is_ended_inside_its_c_code() -> None:
     """24,000 paragraphs below 240 levels: minutes in lxml, where no Python handler runs; a second in resiliparse."""
-    bomb = "<div>" * 240 + "<p>a word here and more</p>" * 24_000 + "</div>" * 240
+    whole = f"<p>{'The boat lay in the harbour, and the tide came in. ' * 20}</p>"
+    bomb = whole + "<div>" * 240 + "<p>a word here and more</p>" * 24_000 + "</div>" * 240 + whole
     with extractor(NEVER) as alone:
         assert "a word here" in alone(bomb).text
     with extractor(ALWAYS, seconds=6) as both:
@@ -79,11 +80,12 @@ def test_a_bomb_for_trafilatura_alone_is_ended_inside_its_c_code() -> None:
         assert "number 4" in both(article(5)).text
 
 
-def test_a_page_that_needs_too_much_memory_costs_that_page_alone() -> None:
+@pytest.mark.parametrize("bomb", ["<p>a" * 3_000_000, "<p>" + "word " * 20_000_000], ids=["tree", "text"])
+def test_a_page_that_needs_too_much_memory_costs_that_page_alone(bomb: str) -> None:
     with extractor(memory_mb=512) as careful_one:
         assert "number 4" in careful_one(article(5)).text
         with pytest.raises(ExtractorDied) as died:
-            careful_one("<p>a" * 3_000_000)
+            careful_one(bomb)
         assert died.value.reason == "extract_memory"
         assert "number 4" in careful_one(article(5)).text
 

@@ -111,7 +111,7 @@ def test_headings_lists_tables_and_code_survive_whoever_is_asked(ask_below: floa
     code = "def left(strength, knots):\n    for knot in knots:\n        strength *= knot.share\n    return strength"
     assert code in text
     assert "Anchors" not in text
-    assert "Copyright" not in text
+    assert "Log in" not in text
 
 
 def test_trafilatura_is_asked_where_the_expected_f1_is_lower_than_the_limit(prose: str) -> None:
