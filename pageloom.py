@@ -17,6 +17,7 @@ import typer
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from actors.stages import STAGES as ACTORS
 from actors.stages import check_recipe
@@ -42,6 +43,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
 app.add_typer(recipes, name="recipe")
 
+SHOWN_CHARACTERS = 200  # of a page's text
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 out = Console(highlight=False)
@@ -269,6 +271,46 @@ def write_report(chosen: Recipe, store: Store, planned: list[Planned]) -> str:
     place = store.root / "report.html"
     place.write_bytes(render(chosen.name, [artefact.manifest for artefact in found]).encode())
     return str(place)
+
+
+show = typer.Typer(no_args_is_help=True, help="Show single pages of a root.")
+app.add_typer(show, name="show")
+
+
+@show.command("pages")
+def show_pages(
+    reason: Annotated[
+        str, typer.Option("--reason", help="what rejected them, or a family such as gopher_repetition; none: kept")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="how many pages")] = 5,
+    recipe: RecipeArgument = None,
+    input: InputOption = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print pages that a reason rejected: value and threshold side by side, where from, and how the text begins."""
+    from pipeline.show import reasons_named, rejected_pages
+
+    chosen = load(recipe, root, set, input)
+    store = Store(chosen.root_uri)
+    made = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+    pages, records = made["pages"], made["records"]
+    if pages is None or records is None:
+        raise RequestError(f"{store.root}: no pages of this recipe yet; `pageloom run --until pages` makes them")
+    reasons = reasons_named(pages, reason) if reason else [""]
+    found = list(rejected_pages(records, pages.paths(".parquet"), reasons, limit))
+    if as_json:
+        print(json.dumps([page.model_dump() for page in found], indent=1))
+        return
+    table = Table(box=None, pad_edge=False, show_lines=False)
+    for column, width in (("reason", 28), ("value and limit", 22), ("page", 40), ("text", None)):
+        table.add_column(column, max_width=width, overflow="fold")
+    for page in found:
+        table.add_row(
+            page.reason or "kept", page.measured(), Text(page.url), Text(page.text[:SHOWN_CHARACTERS].replace("\n", " "))
+        )
+    out.print(table)
 
 
 @app.command()

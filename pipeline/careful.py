@@ -1,54 +1,110 @@
-"""trafilatura in a process of its own: what runs away, eats memory or crashes there costs one page, not the actor."""
+"""Extraction in a process of its own: what runs away, eats memory or crashes there costs one page, not the actor."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
-from typing import IO
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
 
-MEMORY_BYTES = 4 << 30  # address space of the process; a page of a megabyte takes a few hundred
+from resiliparse.parse.html import HTMLParserException
+
+from pipeline.extract import Extracted, Limits, extract, load_trafilatura
+
+PIPE_BYTES = 1 << 20  # a page goes through in one piece: the kernel's 64 kB cost two switches between processes more
+GRACE = 10.0  # seconds after which a process is ended that its own alarm did not end: it is stopped, or never started
+# What allocators print when they give up: Rust's runtime, C++'s, CPython's.
+OUT_OF_MEMORY = (b"memory allocation of", b"std::bad_alloc", b"MemoryError")
+FULL = 0.8  # of the limit: an HTML parser accepts every text, so where resiliparse's fails beyond this, memory is why
 
 
 class ExtractorDied(Exception):
-    """The process ended instead of answering. reason: `slow` where its time was up, else `extractor_crashed`."""
+    """No text came back. reason: extract_timeout, extract_memory or extract_crash; note: the signal or the error.
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    A kernel that is out of memory ends a process as anybody else does, by SIGKILL: that is told as a crash.
+    """
+
+    def __init__(self, reason: str, note: str = "") -> None:
+        super().__init__(f"{reason}: {note}")
+        self.reason, self.note = reason, note
 
 
 class CarefulExtractor:
-    """Starts the process when it is first needed and again after it died. It ends with its parent: its input closes.
+    """pipeline.extract behind a pipe. The process starts with the first page, anew after it died, and after `recycle_pages`.
 
-    seconds: what it may take for a page.
+    It ends with its parent, because its input closes, and by its own alarm where it is busy then.
+    seconds: for a page, by the clock; loading trafilatura, once a process, is not counted.
+    memory_mb: address space of the process, of which the interpreter, numpy and trafilatura take about 300.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, limits: Limits, seconds: float, memory_mb: int, recycle_pages: int) -> None:
+        self.limits, self.seconds, self.memory_mb, self.recycle_pages = limits, seconds, memory_mb, recycle_pages
         self.process: subprocess.Popen[bytes] | None = None
+        self.complaints: IO[bytes] | None = None
+        self.pages = 0
 
-    def __call__(self, html: str) -> str:
-        """The text of a page, empty where there is none. Raises ExtractorDied."""
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.careful", str(self.seconds)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+    def __call__(self, html: str, skip: Sequence[str] = ()) -> Extracted:
+        """The text of a page, empty where there is none. skip: CSS selectors to leave out. Raises ExtractorDied."""
+        process = self.process or self.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            send(self.process.stdin, html)
-            return receive(self.process.stdout)
+            send(process.stdin, json.dumps(list(skip)), html)
+            ready, _, _ = select.select([process.stdout], [], [], self.seconds + GRACE)
+            if not ready:
+                self.close()
+                raise ExtractorDied("extract_timeout", "did not answer")
+            head, text = receive(process.stdout), receive(process.stdout)
         except (EOFError, BrokenPipeError):
-            code = self.process.wait()
+            raise self.death(process) from None
+        answer = json.loads(head)
+        self.pages += 1
+        if answer.pop("last", False) or self.pages >= self.recycle_pages:
             self.close()
-            raise ExtractorDied("slow" if code == -signal.SIGALRM else "extractor_crashed") from None
+        if "reason" in answer:
+            raise ExtractorDied(**answer)
+        return Extracted(text=text, **answer)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        settings = {"seconds": self.seconds, "memory_mb": self.memory_mb, "limits": asdict(self.limits)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.careful", json.dumps(settings)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.complaints,
+            # One thread: BLAS would reserve address space for a thread a core, and the matrices are small.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self.pages = 0
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):  # the user's share of pipe memory is used up; the pipe works as it is
+                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, PIPE_BYTES)  # type: ignore[arg-type]
+        return self.process
+
+    def death(self, process: subprocess.Popen[bytes]) -> ExtractorDied:
+        """Why the process ended."""
+        code = process.wait()
+        assert self.complaints is not None
+        self.complaints.seek(0)
+        said = self.complaints.read()[-4000:]
+        self.close()
+        if code == -signal.SIGALRM:
+            return ExtractorDied("extract_timeout", f"{self.seconds:g} s")
+        note = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        if any(sign in said for sign in OUT_OF_MEMORY):
+            return ExtractorDied("extract_memory", note)
+        return ExtractorDied("extract_crash", note)
 
     def close(self) -> None:
         """End the process."""
@@ -56,11 +112,16 @@ class CarefulExtractor:
             self.process.kill()
             self.process.communicate()
             self.process = None
+        if self.complaints is not None:
+            self.complaints.close()
+            self.complaints = None
 
 
-def send(stream: IO[bytes], text: str) -> None:
-    data = text.encode("utf-8", "replace")
-    stream.write(len(data).to_bytes(8) + data)
+def send(stream: IO[bytes], *texts: str) -> None:
+    for text in texts:
+        data = text.encode("utf-8", "replace")
+        stream.write(len(data).to_bytes(8))
+        stream.write(data)
     stream.flush()
 
 
@@ -74,21 +135,58 @@ def receive(stream: IO[bytes]) -> str:
     return data.decode("utf-8")
 
 
-def serve(seconds: float) -> None:
-    """The process: a page in, its text out, until the input ends. The alarm is not caught: it ends the process."""
-    import trafilatura
+def alarm(seconds: float) -> float:
+    """Set the alarm, 0 to take it off; what was left of it. Nothing catches it: it ends the process, in C code too."""
+    return signal.setitimer(signal.ITIMER_REAL, seconds)[0]
 
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+def serve(seconds: float, memory_mb: int, limits: Limits) -> None:
+    """The process: a page in, its text out, until the input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What a library prints must not come between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def second(html: str) -> str:
+        left = alarm(0)
+        trafilatura_text = load_trafilatura()
+        alarm(left)
+        return trafilatura_text(html)
+
     while True:
         try:
-            html = receive(sys.stdin.buffer)
+            skip, html = json.loads(receive(sys.stdin.buffer)), receive(sys.stdin.buffer)
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        text = trafilatura.extract(html, include_comments=False) or ""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        send(sys.stdout.buffer, text)
+        alarm(seconds)
+        answer, text = answered(html, skip, limits, second, memory_mb)
+        alarm(0)
+        send(answers, json.dumps(answer), text)
+
+
+def answered(
+    html: str, skip: Sequence[str], limits: Limits, second: Callable[[str], str], memory_mb: int
+) -> tuple[dict[str, Any], str]:
+    """What extraction found, or why not. last: the process is not to be used again, its heap is worn."""
+    try:
+        found = asdict(extract(html, skip, limits, second))
+        return found, found.pop("text")
+    except MemoryError:
+        return {"reason": "extract_memory", "note": "MemoryError", "last": True}, ""
+    except Exception as error:
+        note = f"{type(error).__name__}: {error}"[:200]
+        if isinstance(error, HTMLParserException) and peak_mb() > FULL * memory_mb:
+            return {"reason": "extract_memory", "note": note, "last": True}, ""
+        return {"reason": "extract_crash", "note": note}, ""
+
+
+def peak_mb() -> float:
+    """The most address space that this process has had."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmPeak:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":
-    serve(float(sys.argv[1]))
+    given = json.loads(sys.argv[1])
+    serve(given["seconds"], given["memory_mb"], Limits(**given["limits"]))

@@ -41,7 +41,6 @@ class QualitySettings(BaseModel):
         default_factory=list,
         description="files of ordinary texts, instead of the crawl's pages; where the crawl holds the positives too, better",
     )
-    keep: float = Field(0.5, gt=0, le=1, description="share of the pages that stays, the best ones (DCLM: 0.1)")
     seed: int = Field(0, description="of the draw")
     model: LinearSettings = Field(default_factory=LinearSettings)
 
@@ -73,7 +72,6 @@ class ToxicitySettings(BaseModel):
     ordinary: list[str] = Field(
         default_factory=list, description="files of texts known to be good, so that prose is not taken for abuse"
     )
-    max_score: float | None = Field(None, ge=0, le=1, description="pages above it go; null: the score is kept and nobody goes")
     seed: int = Field(0, description="of the draw of ordinary passages")
     model: LinearSettings = Field(default_factory=lambda: LinearSettings(words=1, most_letters=5, bits=20))
 
@@ -85,3 +83,9 @@ class ClassifiersSettings(BaseModel):
 
     quality: QualitySettings = Field(default_factory=QualitySettings)
     toxicity: ToxicitySettings = Field(default_factory=ToxicitySettings)
+
+
+def external_files(settings: ClassifiersSettings) -> list[str]:
+    """The files whose content enters the stage's key."""
+    toxicity = [each.file for each in settings.toxicity.labelled] + settings.toxicity.ordinary
+    return [*settings.quality.positives, *settings.quality.negative_files, *toxicity]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.page_settings import HeuristicSettings
-from pipeline.signals import DUPLICATE, TOP, signals
-from pipeline.words import Vocabulary
+from pipeline.signals import DUPLICATE, TOP
 
 
 @dataclass(frozen=True)
@@ -21,15 +19,6 @@ class Rule:
     signal: str
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The rule that a text breaks: its measured value and the threshold it is beyond."""
-
-    reason: str
-    value: float
-    threshold: float
 
 
 def rules(settings: HeuristicSettings) -> Iterator[Rule]:
@@ -98,21 +87,10 @@ def decide(table: pa.Table, settings: HeuristicSettings) -> pa.Table:
     )
 
 
-@cache
-def vocabulary() -> Vocabulary:
-    """The process's own."""
-    return Vocabulary()
-
-
-def judge(text: str, settings: HeuristicSettings) -> Verdict | None:
-    """The first rule on the text alone that `text` breaks, None where it keeps all: `signals` and `decide` for one text."""
-    measured = signals(text, vocabulary())
-    for rule in rules(settings):
-        value = measured.get(rule.signal)
-        if value is None:
-            continue  # needs the page's HTML
-        if rule.low is not None and value < rule.low:
-            return Verdict(rule.signal, value, float(rule.low))
-        if rule.high is not None and value > rule.high:
-            return Verdict(rule.signal, value, float(rule.high))
-    return None
+def family(reason: str) -> str:
+    """The set of rules that a reason is from: gopher_quality, gopher_repetition, c4, fineweb, spam, or the reason itself."""
+    if reason.startswith(("gopher_duplicate", "gopher_top")):
+        return "gopher_repetition"
+    if reason.startswith("gopher_"):
+        return "gopher_quality"
+    return next((name for name in ("c4", "fineweb", "spam", "rights") if reason.startswith(f"{name}_")), reason)

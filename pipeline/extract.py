@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from resiliparse.extract.html2text import extract_plain_text
 
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^>]*?(/?)>")
+from pipeline.lines import Lines, page_lines
+from pipeline.route import choose
+
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^>]*)>")
 # Void elements, and those whose end a parser supplies: they do not nest by themselves.
 FLAT = frozenset(
     "area base br col embed hr img input link meta source track wbr p li dt dd tr td th thead tbody tfoot option".split()  # noqa: SIM905
@@ -20,36 +22,56 @@ SPACES = re.compile(r"[^\S\n]+\n")
 CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empty table cells; code indents with one of the two
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
-TRAFILATURA_BYTES = 1_000_000  # its time grows faster than the page
+TRAFILATURA_CHARACTERS = 1_000_000  # its time grows faster than the page
+
+
+@dataclass(frozen=True)
+class Limits:
+    """ask_below: trafilatura is asked too where the expected F1 is lower; 0: never, 1: always."""
+
+    ask_below: float = 0.7
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """extractor: which tool the text is from."""
+    """extractor: resiliparse, or resiliparse+trafilatura where both were asked. score: the F1 that can be expected."""
 
     text: str
     extractor: str
+    score: float
 
 
-def extract(html: str, skip: Sequence[str], fallback_below: int, careful: Callable[[str], str]) -> Extracted:
-    """Main content by resiliparse; where it left nearly all of the page out, by trafilatura too.
+def extract(html: str, skip: Sequence[str], limits: Limits, second: Callable[[str], str]) -> Extracted:
+    """The main content of a page: those of resiliparse's lines that pipeline.route takes for it.
 
-    resiliparse is ten times as fast and rarely loses text; where it does it takes the content for navigation,
-    and finds fewer than `fallback_below` characters and less than half of what is visible. The longer text wins.
-    On 160 WCXB pages that raises word F1 from .820 to .855 and asks trafilatura for 6% of them (all: .876).
-    skip: CSS selectors of elements to leave out. careful: trafilatura (pipeline.careful); its errors go through.
+    Where the router is unsure, trafilatura is asked for its opinion: it decides on lines, so that headings, lists,
+    tables and code come out in one form. Where no line is chosen, resiliparse's own choice stands.
+    skip: CSS selectors of elements to leave out. second: trafilatura; its errors and resiliparse's go through.
     """
-    text = tidy(plain_text(html, skip, main_content=True))
-    if len(text) >= fallback_below or len(html) > TRAFILATURA_BYTES:
-        return Extracted(text, "resiliparse")
-    if len(text) > 0.5 * len(tidy(plain_text(html, skip, main_content=False))):
-        return Extracted(text, "resiliparse")
-    other = tidy(careful(html))
-    return Extracted(other, "trafilatura") if len(other) > len(text) else Extracted(text, "resiliparse")
+    lines = page_lines(html, skip)
+    choice, extractor = choose(lines), "resiliparse"
+    if choice.expected < limits.ask_below and len(html) <= TRAFILATURA_CHARACTERS and lines.text:
+        choice, extractor = choose(lines, second(html)), "resiliparse+trafilatura"
+    return Extracted(tidy(joined(lines, choice.kept) or lines.main), extractor, round(choice.expected, 4))
 
 
-def plain_text(html: str, skip: Sequence[str], main_content: bool) -> str:
-    return extract_plain_text(html, preserve_formatting=True, main_content=main_content, skip_elements=list(skip) or None)
+def joined(lines: Lines, kept: np.ndarray) -> str:
+    """The kept lines as they were laid out; where an empty line stood between two, also among those left out, one does."""
+    parts, gap = list[str](), False
+    for line, apart, keep in zip(lines.text, lines.apart, kept, strict=True):
+        gap = gap or apart
+        if keep:
+            parts.append("\n\n" if gap and parts else "\n")
+            parts.append(line)
+            gap = False
+    return "".join(parts[1:])
+
+
+def load_trafilatura() -> Callable[[str], str]:
+    """trafilatura's main text of a page, without comments. Importing it takes most of a second, hence not above."""
+    import trafilatura
+
+    return lambda html: trafilatura.extract(html, include_comments=False) or ""
 
 
 def tidy(text: str) -> str:
@@ -63,7 +85,7 @@ def nesting(html: str) -> int:
     if html.count("<") < 128:
         return 0
     steps = np.fromiter(
-        (0 if slash_end or name.lower() in FLAT else -1 if slash else 1 for slash, name, slash_end in TAG.findall(html)),
+        (0 if rest.endswith("/") or name.lower() in FLAT else -1 if slash else 1 for slash, name, rest in TAG.findall(html)),
         dtype=np.int32,
     )
     return int(np.cumsum(steps).max(initial=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from cluster.stage import root_list
 from cluster.store import Artefact, Store
+from pipeline.classifiers import record_shards
 from pipeline.crawl import FETCHES
 from pipeline.dedup.decide import DECISIONS
 from pipeline.forget import FORGET, REASON, Forgotten
@@ -50,13 +52,17 @@ def find_holders(store: Store, stages: Sequence[str], forgotten: Forgotten) -> H
     for crawl in artefacts.get("crawl", []):
         if number := archived(crawl, forgotten):
             found["crawl", crawl.key] = crawl, f"{number} archived answers"
+    for records in artefacts.get("records", []):
+        if number := sum(1 for _ in matching_rows(records, forgotten)):
+            found["records", records.key] = records, plural(number, "record")
     for pages in artefacts.get("pages", []):
         if state in pages.manifest["external"]:
             continue  # made without them
-        all_ids, ids = matching_pages(pages, forgotten)
-        if not all_ids:
+        rows = list(matching_rows(pages, forgotten, "status"))
+        if not rows:
             continue
-        found["pages", pages.key] = pages, plural(len(all_ids), "page")
+        found["pages", pages.key] = pages, plural(len(rows), "page")
+        ids = [row["doc_id"] for row in rows if row["status"] == "kept"]
         for dedup in children(artefacts.get("dedup", []), pages):
             twins |= dict.fromkeys(twins_of(pages, dedup, ids))
         for corpus in children(artefacts.get("corpus", []), pages):
@@ -84,16 +90,14 @@ def archived(crawl: Artefact, forgotten: Forgotten) -> int:
     return sum(bool(forgotten.match(url, "", -1)) for url in urls)
 
 
-def matching_pages(pages: Artefact, forgotten: Forgotten) -> tuple[list[int], list[int]]:
-    """doc_ids of all records that are meant, and of those that were kept."""
-    every, kept = list[int](), list[int]()
-    for place in pages.paths(".parquet"):
-        table = pq.read_table(place.open(), columns=["doc_id", "url", "host", "warc_file", "warc_offset", "status", "reason"])
+def matching_rows(artefact: Artefact, forgotten: Forgotten, *more: str) -> Iterator[dict[str, Any]]:
+    """Rows of `records` or `pages` that are meant. more: columns besides doc_id and reason."""
+    columns = ["doc_id", "url", "host", "warc_file", "warc_offset", "reason", *more]
+    for place in record_shards(artefact):
+        table = pq.read_table(place.open(), columns=columns)
         for row in table.filter(candidates(table, forgotten)).to_pylist():
             if row["reason"] != REASON and forgotten.match(row["url"], row["warc_file"], row["warc_offset"]):
-                every.append(row["doc_id"])
-                kept += [row["doc_id"]] if row["status"] == "kept" else []
-    return every, kept
+                yield row
 
 
 def candidates(table: pa.Table, forgotten: Forgotten) -> pa.ChunkedArray:

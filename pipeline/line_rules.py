@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from pipeline.page_settings import LineSettings
+from pipeline.record_settings import LineSettings
 from pipeline.signals import CITATION, FEWEST_CHUNKS, LONGEST_CHUNK, POLICY
 
 COUNTER = re.compile(  # the paper's example: "3 likes"
@@ -42,7 +42,7 @@ def clean_lines(text: str, settings: LineSettings) -> CleanedLines:
     """Takes out every line that breaks a rule which is on; blank lines stay, never two together. Memory: twice the text.
 
     Words are what stands between blanks. Whether the document goes when too many words go (RefinedWeb: 5%) is decided
-    from `share` (`settings.max_removed`).
+    from `share` (`pages.max_removed_words`).
     """
     kept: list[str] = []
     removed = Counter[str]()

@@ -14,7 +14,6 @@ class LanguageSettings(BaseModel):
     min_score: float = Field(
         0.65, ge=0, le=1, description="least probability of the most probable language (FineWeb, DCLM: 0.65)"
     )
-    characters: int = Field(2000, ge=50, description="how much of the beginning the detector sees")
 
 
 class HeuristicSettings(BaseModel):
@@ -83,45 +82,19 @@ class HeuristicSettings(BaseModel):
     )
 
 
-class LineSettings(BaseModel):
-    """Lines that are taken out of every text before it is measured. Both sets of rules are off unless asked for."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    refinedweb: bool = Field(
-        False, description="capitals, numbers, counters, single words, page furniture (Penedo et al. 2023)"
-    )
-    c4: bool = Field(False, description="short lines, lines on javascript, cookies and terms of use (Raffel et al. 2020)")
-    citations: bool = Field(False, description="take marks such as [1] and [edit] out of the lines that stay (C4)")
-    max_removed: float | None = Field(
-        0.05, ge=0, le=1, description="share of a text's words; where more would go, the page goes (RefinedWeb)"
-    )
-
-
 class PagesSettings(BaseModel):
-    """From archived records to pages with text, language and a verdict."""
+    """Which records become pages: thresholds on what `records` measured and `classifiers` scored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    task_mb: float = Field(
-        64,
-        gt=0,
-        le=4096,
-        description="MB of an input file that one task reads and one shard comes from; its memory is about 10 times that",
-    )
-    max_html_mb: float = Field(5, gt=0, le=256, description="MB of a decoded body; a longer one is `oversize`")
-    max_nesting: int = Field(
-        1000, ge=64, description="depth of the element tree; parsers slow down quadratically (browsers cut at 512)"
-    )
-    max_replaced: float = Field(
-        0.02, ge=0, le=1, description="share of undecodable characters; above it a page is `undecodable`"
-    )
-    skip_elements: list[str] = Field(
-        default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
-    )
-    fallback_below: int = Field(
-        1000, ge=0, description="characters; where the fast extractor finds less, trafilatura may be asked too"
-    )
-    extract_seconds: int = Field(20, ge=1, description="seconds trafilatura may take for a page; after that the page is `slow`")
     language: LanguageSettings = Field(default_factory=LanguageSettings)
     heuristics: HeuristicSettings = Field(default_factory=HeuristicSettings)
+    max_removed_words: float | None = Field(
+        0.05, ge=0, le=1, description="share of a text's words that `records.lines` took out (RefinedWeb: 0.05)"
+    )
+    keep_quality: float = Field(
+        0.5, gt=0, le=1, description="share of the texts that stays, the best by `classifiers.quality` where it has positives"
+    )
+    max_toxicity: float | None = Field(
+        None, ge=0, le=1, description="score of `classifiers.toxicity`; null: it is kept with the page and nobody goes"
+    )

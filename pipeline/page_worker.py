@@ -1,157 +1,132 @@
-"""The actor that turns archived records into pages: decoded, extracted, in a known language, judged."""
+"""The actor that decides which records become pages, from what was measured of them."""
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import xxhash
-from yarl import URL
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline import ledger
-from pipeline.careful import CarefulExtractor, ExtractorDied
-from pipeline.charset import decode, repaired
-from pipeline.extract import extract, nesting, tidy
-from pipeline.heuristics import judge
-from pipeline.language import LanguageDetector
+from pipeline.decide import decide
+from pipeline.forget import REASON, Forgotten
 from pipeline.page_settings import PagesSettings
-from pipeline.read import Part, Record, read_part
 
-SCHEMA = pa.schema(
-    [
-        ("doc_id", pa.int64()),
-        ("url", pa.string()),
-        ("host", pa.string()),
-        ("warc_file", pa.string()),
-        ("warc_offset", pa.int64()),
-        ("fetch_time", pa.string()),
-        ("http_status", pa.int32()),
-        ("mime", pa.string()),
-        ("charset", pa.string()),
-        ("charset_source", pa.string()),
-        ("extractor", pa.string()),
-        ("text", pa.large_string()),
-        ("language", pa.string()),
-        ("language_score", pa.float32()),
-        ("content_hash", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("note", pa.string()),
-        ("source", pa.string()),
-        ("priority", pa.int32()),
-        ("mojibake", pa.bool_()),
-    ]
-)
-HTML = ("text/html", "application/xhtml+xml")
+CARRIED = [
+    "doc_id",
+    "source",
+    "priority",
+    "url",
+    "host",
+    "warc_file",
+    "warc_offset",
+    "fetch_time",
+    "licence",
+    "language",
+    "language_score",
+    "content_hash",
+]
+
+
+@dataclass
+class Decisions:
+    """The verdict on each row so far: the first one that was given stands. reason: object [rows], "" for none."""
+
+    reason: np.ndarray
+    value: np.ndarray
+    threshold: np.ndarray
+    note: np.ndarray
+
+    @classmethod
+    def begin(cls, table: pa.Table) -> Decisions:
+        """From the records that have no text to judge."""
+        values = [table[name].to_numpy().astype(np.float64) for name in ("value", "threshold")]
+        return cls(table["reason"].to_numpy().astype(object), *values, table["note"].to_numpy().astype(object))
+
+    def reject(self, rows: np.ndarray, reason: Any, value: Any = np.nan, threshold: Any = np.nan, note: Any = "") -> None:
+        """rows: bool [rows]; the other arguments are one value for all of them, or an array of one a row."""
+        new = rows & (self.reason == "")
+        for column, given in ((self.reason, reason), (self.value, value), (self.threshold, threshold), (self.note, note)):
+            column[new] = given[new] if isinstance(given, np.ndarray) else given
 
 
 class PageWorker:
-    """Reads a unit's parts and commits one shard of rows in SCHEMA, a row a record.
+    """Writes a shard of pages from a shard of records and its scores. A rejected row keeps where it is from, but no text.
 
-    Memory: one record's HTML and tree at a time, and the shard's texts.
+    least_quality: the score below which texts go, None where there is no classifier. Memory: the shard's texts.
     """
 
-    def __init__(self, settings: PagesSettings, output: Location, track: Track) -> None:
-        self.settings, self.output, self.track = settings, output, track
-        self.language = LanguageDetector(settings.language.characters)
-        self.careful = CarefulExtractor(settings.extract_seconds)
+    def __init__(
+        self, settings: PagesSettings, least_quality: float | None, forgotten: Forgotten, output: Location, track: Track
+    ) -> None:
+        self.settings, self.least_quality, self.forgotten = settings, least_quality, forgotten
+        self.output, self.track = output, track
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        shard, rows, about, unread = unit["shard"], list[dict[str, Any]](), 0, Counter[str]()
-        said = 0
-        for part in unit["parts"]:
-            for record in read_part(Part(**part), int(self.settings.max_html_mb * 1e6)):
-                if record.about:
-                    about += 1
-                    continue
-                unread[record.file] += record.problem == "unreadable"
-                rows.append({"doc_id": shard << 32 | len(rows), **self.page(record)})
-                if len(rows) - said >= 50:
-                    self.track.advance(len(rows) - said, unit="pages")
-                    said = len(rows)
-        self.track.advance(len(rows) - said, unit="pages")
-        table = pa.Table.from_pylist(rows, schema=SCHEMA)
-        line = ledger.entry(
-            (row["status"] for row in rows), (row["reason"] for row in rows), about=about, unreadable=dict(+unread)
-        )
-        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(table), **line)
-
-    def page(self, record: Record) -> dict[str, Any]:
-        """A record's row, without its doc_id."""
-        row = {
-            "url": record.url,
-            "host": host(record.url),
-            "warc_file": record.file,
-            "warc_offset": record.offset,
-            "fetch_time": record.time,
-            "http_status": record.status,
-            "mime": record.mime,
-            "note": record.note,
-            "source": record.source,
-            "priority": record.priority,
-            "mojibake": False,
+        records = pq.read_table(Location.of(unit["uri"]).open())
+        decisions = self.decisions(records, unit["scores"])
+        kept = decisions.reason == ""
+        pages = records.select(CARRIED)
+        columns = {
+            "characters": pc.cast(pc.utf8_length(records["text"]), pa.int64()),
+            "text": pc.if_else(pa.array(kept), records["text"], ""),
+            "status": pa.array(np.where(kept, "kept", "rejected"), pa.string()),
+            "reason": pa.array(decisions.reason, pa.string()),
+            "value": pa.array(decisions.value, pa.float64(), from_pandas=True),
+            "threshold": pa.array(decisions.threshold, pa.float64(), from_pandas=True),
+            "note": pa.array(decisions.note, pa.string()),
         }
-        row |= self.refused_unread(record) or self.annotated(record)
-        return {"status": "rejected" if row.get("reason") else "kept", "reason": "", "text": "", **row}
+        for name, column in columns.items():
+            pages = pages.append_column(name, column)
+        line = ledger.entry(columns["status"].to_pylist(), decisions.reason.tolist(), groups=self.groups(pages))
+        shard = unit["shard"]
+        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(pages), **line)
+        self.track.advance(len(kept), unit.get("total"), "records")
 
-    def refused_unread(self, record: Record) -> dict[str, Any] | None:
-        """Why a record is not even decoded, None where it is."""
-        if record.problem:
-            return {"reason": record.problem, "value": record.value, "threshold": record.limit}
-        if record.url.endswith("/robots.txt") and record.url.count("/") == 3:
-            return {"reason": "robots_txt"}
-        if record.status != 200:
-            return {"reason": "http_status", "value": float(record.status), "threshold": 200.0}
-        if isinstance(record.body, bytes) and record.mime not in HTML:
-            return {"reason": "not_html"}
-        if not record.body.strip():
-            return {"reason": "empty"}
-        return None
+    def decisions(self, records: pa.Table, scores: str) -> Decisions:
+        """In the order of the rules: no text, forgotten, language, line rules, heuristics, quality, toxicity."""
+        settings, found = self.settings, Decisions.begin(records)
+        self.forget(records, found)
+        language, score = records["language"].to_numpy(), records["language_score"].to_numpy()
+        if settings.language.keep:
+            found.reject(~np.isin(language.astype(str), settings.language.keep), "language")
+        least = settings.language.min_score
+        found.reject(score < least, "language_score", score, least)
+        if settings.max_removed_words is not None:
+            removed = records["removed_words"].to_numpy()
+            found.reject(removed > settings.max_removed_words, "removed_words", removed, settings.max_removed_words)
+        broken = decide(records, settings.heuristics)
+        reason, value, limit = (broken[name].to_numpy() for name in ("reason", "value", "threshold"))
+        found.reject(reason != "", reason, value, limit)
+        if scores:
+            self.by_score(records, pq.read_table(Location.of(scores).open()), found)
+        return found
 
-    def annotated(self, record: Record) -> dict[str, Any]:
-        settings = self.settings
-        if isinstance(record.body, str):
-            row: dict[str, Any] = {
-                "charset": "utf-8",
-                "charset_source": "given",
-                "extractor": "given",
-                "text": tidy(record.body),
-            }
-        else:
-            decoded = decode(record.body, record.charset)
-            row = {"charset": decoded.charset, "charset_source": decoded.source}
-            if decoded.replaced > settings.max_replaced:
-                return row | {"reason": "undecodable", "value": decoded.replaced, "threshold": settings.max_replaced}
-            if (depth := nesting(decoded.text)) > settings.max_nesting:
-                return row | {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
-            try:
-                found = extract(decoded.text, settings.skip_elements, settings.fallback_below, self.careful)
-            except ExtractorDied as died:
-                return row | {"reason": died.reason, "threshold": float(settings.extract_seconds)}
-            row |= {"text": found.text, "extractor": found.extractor}
-        text, row["mojibake"] = repaired(row["text"])
-        row["text"] = text
-        if not text:
-            return row | {"reason": "no_text"}
-        row["content_hash"] = xxhash.xxh3_128_hexdigest(text.encode())
-        row["language"], score = self.language(text)
-        row["language_score"] = score
-        if settings.language.keep and row["language"] not in settings.language.keep:
-            return row | {"reason": "language"}
-        if score < settings.language.min_score:
-            return row | {"reason": "language_score", "value": score, "threshold": settings.language.min_score}
-        if verdict := judge(text, settings.heuristics):
-            return row | {"reason": verdict.reason, "value": verdict.value, "threshold": verdict.threshold}
-        return row
+    def forget(self, records: pa.Table, found: Decisions) -> None:
+        if not self.forgotten:
+            return
+        where = (records[name].to_pylist() for name in ("url", "warc_file", "warc_offset"))
+        matches = np.array([self.forgotten.match(*each) for each in zip(*where, strict=True)], dtype=object)
+        # Also what had been rejected: a person's wish is the reason that a reader of the ledger looks for.
+        found.reason[matches != ""], found.value[matches != ""], found.threshold[matches != ""] = REASON, np.nan, np.nan
+        found.note[matches != ""] = matches[matches != ""]
 
+    def by_score(self, records: pa.Table, scored: pa.Table, found: Decisions) -> None:
+        place = pc.index_in(records["doc_id"], scored["doc_id"].combine_chunks())
+        if self.least_quality is not None:
+            quality = scored["quality"].take(place).to_numpy().astype(np.float64)
+            found.reject(quality < self.least_quality, "quality", quality, self.least_quality)
+        if self.settings.max_toxicity is not None:
+            toxicity = scored["toxicity"].take(place).to_numpy().astype(np.float64)
+            found.reject(toxicity > self.settings.max_toxicity, "toxicity", toxicity, self.settings.max_toxicity)
 
-def host(url: str) -> str:
-    try:
-        return URL(url).host or ""
-    except ValueError:
-        return ""
+    def groups(self, pages: pa.Table) -> list[dict[str, Any]]:
+        """Rows by source, language and status: [{source, language, status, rows, characters}]."""
+        counted = pages.group_by(["source", "language", "status"]).aggregate([("doc_id", "count"), ("characters", "sum")])
+        names = {"doc_id_count": "rows", "characters_sum": "characters"}
+        return [{names.get(name, name): value for name, value in row.items()} for row in counted.to_pylist()]

@@ -1,10 +1,9 @@
-"""The pages stage: every archived record becomes a row, kept or rejected with the reason."""
+"""The pages stage: which records become pages. Thresholds only: changing one reads no archive again."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,35 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster.errors import WorkError
-from cluster.report import Bars, Headline, Table
+from cluster.report import Bars, Headline, Samples, Table
 from cluster.stage import Context
 from pipeline import ledger
+from pipeline.classifier import cut
+from pipeline.classifiers import record_shards, scores_of
+from pipeline.forget import read_forgotten
 from pipeline.shards import run_shards
+
+EXAMPLES, EXAMPLE_CHARACTERS = 3, 300  # of each reason in the report
 
 
 def run_pages(ctx: Context) -> None:
-    """Stream the inventory's files through a pool of actors, a shard a work unit; check and tell the ledger."""
-    from pipeline.inventory import places
+    """Decide shard by shard in a pool of actors; check and tell the ledger."""
     from pipeline.page_worker import PageWorker
-    from pipeline.read import plan_units
 
-    source = ctx.inputs["crawl"].location
-    listing = (source / "inventory.json").read_json()
-    units = plan_units(places(listing, source), int(ctx.settings.task_mb * 1e6))
-    work = [{"shard": shard, "parts": [asdict(part) for part in unit]} for shard, unit in enumerate(units)]
-    records = run_shards(ctx, work, PageWorker, ctx.settings, ctx.output, ctx.track)
-    lines = {shard: record["counts"] for shard, record in records.items()}
+    records, classifiers = ctx.inputs["records"], ctx.inputs["classifiers"]
+    quality = scores_of(classifiers, "quality")
+    least = cut(quality, ctx.settings.keep_quality) if len(quality) else None
+    scores = {place.name: str(place) for place in classifiers.paths(".parquet")}
+    units = [
+        {"shard": shard, "uri": str(place), "scores": scores.get(place.name, ""), "total": records.counts["records"]}
+        for shard, place in enumerate(record_shards(records))
+    ]
+    forgotten = read_forgotten(ctx.root, ctx.external)
+    shards = run_shards(ctx, units, PageWorker, ctx.settings, least, forgotten, ctx.output, ctx.track)
+    lines = {shard: record["counts"] for shard, record in shards.items()}
     total = ledger.balance("pages", lines)
+    if total["records"] != records.counts["records"]:
+        raise WorkError(f"pages: {records.counts['records']} records went in and {total['records']} came out; please report it")
     tell_pages(ctx, total, lines)
     if not total["kept"]:
         reasons = (
@@ -43,41 +52,73 @@ def run_pages(ctx: Context) -> None:
 
 
 def tell_pages(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Mapping[str, Any]]) -> None:
-    """Figures and pictures: the funnel, languages, lengths, unreadable files."""
-    lengths, characters, languages = list[np.ndarray](), 0, Counter[str]()
+    """Figures and pictures: the funnel, sources, languages, lengths, examples of every reason."""
+    lengths = list[np.ndarray]()
     for shard in sorted(lines):
-        table = pq.read_table((ctx.output / f"part-{shard:06d}.parquet").open(), columns=["status", "text", "language"])
-        languages.update(language for language in table["language"].to_pylist() if language)
-        size = pc.utf8_length(table.filter(pc.equal(table["status"], "kept"))["text"]).to_numpy()
-        lengths.append(size)
-        characters += int(size.sum())
-    about = sum(line["about"] for line in lines.values())
-    unreadable = Counter[str]()
-    for line in lines.values():
-        unreadable.update(line["unreadable"])
-    ctx.count(**total, about_records=about, characters=characters, languages=dict(languages.most_common()))
+        table = pq.read_table((ctx.output / f"part-{shard:06d}.parquet").open(), columns=["status", "characters"])
+        lengths.append(table.filter(pc.equal(table["status"], "kept"))["characters"].to_numpy())
+    characters = np.concatenate(lengths) if lengths else np.zeros(0)
+    rows = [row for line in lines.values() for row in line["groups"]]
+    languages = Counter[str]()
+    for row in rows:
+        if row["language"]:
+            languages[row["language"]] += row["rows"]
+    ctx.count(**total, characters=int(characters.sum()), languages=dict(languages.most_common()))
     rejected = total["rejected"]
     ctx.tell(
-        Headline(label="pages read", value=total["records"]),
         Headline(label="pages kept", value=total["kept"]),
         Bars(
             title="Pages kept and rejected, by reason",
             labels=["read", "kept", *rejected],
             values=[float(total["records"]), float(total["kept"]), *map(float, rejected.values())],
             unit="records",
-            note=f"{about} more records only describe requests or the archive itself",
         ),
-        Bars(
-            title="Languages found",
-            labels=[language for language, _ in languages.most_common(12)],
-            values=[float(number) for _, number in languages.most_common(12)],
-            unit="pages",
-        ),
-        length_histogram(np.concatenate(lengths) if lengths else np.zeros(0)),
+        table_by("source", rows),
+        table_by("language", rows),
+        length_histogram(characters),
     )
-    if unreadable:
-        rows: list[list[Any]] = [[file, number] for file, number in sorted(unreadable.items())]
-        ctx.tell(Table(title="Unreadable records by file", columns=["file", "records"], rows=rows))
+    if examples := examples_of(ctx, lines):
+        ctx.tell(
+            Samples(
+                title="Rejected pages, examples of each reason",
+                columns=["reason", "value and limit", "page", "text"],
+                rows=examples,
+                note="`pageloom show pages --reason REASON` prints more",
+            )
+        )
+
+
+def table_by(name: str, rows: list[dict[str, Any]]) -> Table:
+    """Records, kept ones and their characters for each source or language, most records first."""
+    read, kept, characters = Counter[str](), Counter[str](), Counter[str]()
+    for row in rows:
+        value = row[name] or "(no text)"
+        read[value] += row["rows"]
+        if row["status"] == "kept":
+            kept[value] += row["rows"]
+            characters[value] += row["characters"]
+    return Table(
+        title=f"Pages by {name}",
+        columns=[name, "records", "kept", "characters kept"],
+        rows=[[value, number, kept[value], characters[value]] for value, number in read.most_common(12)],
+    )
+
+
+def examples_of(ctx: Context, lines: Mapping[int, Mapping[str, Any]]) -> list[list[str]]:
+    """Some rejected pages of each reason that a threshold gave, with the beginning of their text."""
+    from pipeline.show import rejected_pages
+
+    found = []
+    records = ctx.inputs["records"]
+    reasons = Counter[str]()
+    for line in lines.values():
+        reasons.update(line["rejected"])
+    for reason, _ in reasons.most_common():
+        shards = [shard for shard in sorted(lines) if reason in lines[shard]["rejected"]]
+        for page in rejected_pages(records, [ctx.output / f"part-{shard:06d}.parquet" for shard in shards], [reason], EXAMPLES):
+            if page.text:
+                found.append([reason, page.measured(), page.url, page.text[:EXAMPLE_CHARACTERS]])
+    return found
 
 
 def length_histogram(lengths: np.ndarray) -> Bars:

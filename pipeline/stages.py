@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from cluster.stage import Context, Stage
+from pipeline.classifier_settings import ClassifiersSettings, external_files
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.dedup.settings import DedupSettings
 from pipeline.forget import FORGET
 from pipeline.page_settings import PagesSettings
+from pipeline.record_settings import RecordsSettings
 from pipeline.token_settings import TokensSettings
 from pipeline.tokenizer_settings import TokenizerSettings
 
@@ -19,8 +21,22 @@ def crawl(ctx: Context) -> None:
     run_crawl(ctx)
 
 
+def records(ctx: Context) -> None:
+    """A row a record: its text and all that can be measured of it, or why it has none."""
+    from pipeline.records import run_records
+
+    run_records(ctx)
+
+
+def classifiers(ctx: Context) -> None:
+    """Quality and toxicity, trained on files that the recipe names, and the scores of all texts."""
+    from pipeline.classifiers import run_classifiers
+
+    run_classifiers(ctx)
+
+
 def pages(ctx: Context) -> None:
-    """A row a record: text, language, and kept or the reason why not."""
+    """Which records are pages to keep, by thresholds, and the reason why the others are not."""
     from pipeline.pages import run_pages
 
     run_pages(ctx)
@@ -56,8 +72,12 @@ def tokens(ctx: Context) -> None:
 
 STAGES = (
     Stage("crawl", "crawl", CrawlSettings, "2", crawl, external=lambda settings: settings.patterns(), deterministic=False),
-    Stage("pages", "pages", PagesSettings, "2", pages, needs=("crawl",), root_lists=(FORGET,)),
-    Stage("dedup", "dedup", DedupSettings, "1", dedup, needs=("pages",)),
+    Stage(
+        "records", "records", RecordsSettings, "1", records, needs=("crawl",), external=lambda settings: settings.rights.files()
+    ),
+    Stage("classifiers", "classifiers", ClassifiersSettings, "1", classifiers, needs=("records",), external=external_files),
+    Stage("pages", "pages", PagesSettings, "2", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),
+    Stage("dedup", "dedup", DedupSettings, "2", dedup, needs=("pages",)),
     Stage("corpus", "corpus", CorpusSettings, "2", corpus, needs=("pages", "dedup")),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
     Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),

@@ -105,10 +105,10 @@ def rows(place: Location, column: str, value: str | int, columns: list[str]) -> 
 
 
 def page_fates(pages: Artefact, url: str) -> Iterator[PageFate]:
-    columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "note", "language", "text"]
+    columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "note", "language", "characters"]
     for place in pages.paths(".parquet"):
         for row in rows(place, "url", url, columns):
-            yield PageFate(characters=len(row.pop("text") or ""), note=row.pop("note") or "", **row)
+            yield PageFate(note=row.pop("note") or "", **row)
 
 
 def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: Training | None) -> None:

@@ -44,6 +44,7 @@ class Pages:
         self.places, self.settings = places, settings
         self.doc_ids = sketches["doc_id"].to_numpy()
         self.exact = sketches["exact"].to_pylist()
+        self.priorities = sketches["priority"].to_numpy()
         self.characters = sketches["characters"].to_numpy()
         self.times = sketches["fetch_time"].to_pylist()
         self.keys = np.array(sketches["bands"].to_pylist(), dtype=np.uint64).reshape(len(self.doc_ids), -1)
@@ -82,8 +83,8 @@ class Pages:
         )
 
     def preference(self, page: int) -> tuple[int, str, int]:
-        """Longest first, then earliest, then smallest id (ISO times sort as text)."""
-        return -int(self.characters[page]), self.times[page] or "~", int(self.doc_ids[page])
+        """Highest source priority first, then longest, then earliest, then smallest id (ISO times sort as text)."""
+        return -int(self.priorities[page]), -int(self.characters[page]), self.times[page] or "~", int(self.doc_ids[page])
 
     def verified_edges(self, pages: np.ndarray) -> list[tuple[int, int]]:
         """Candidate pairs of `pages` whose true similarity reaches the threshold."""

@@ -23,7 +23,7 @@ def kept_pages(place: Location, columns: list[str]) -> pa.Table:
 
 
 class SketchWorker:
-    """Writes (doc_id, characters, fetch_time, exact, bands) for the kept pages of a shard.
+    """Writes (doc_id, priority, characters, fetch_time, exact, bands) for the kept pages of a shard.
 
     Memory: the texts of one shard, and 8 bytes a word for a batch of documents.
     """
@@ -33,7 +33,7 @@ class SketchWorker:
 
     def __call__(self, unit: dict[str, Any]) -> None:
         settings = self.settings
-        table = kept_pages(Location.of(unit["uri"]), ["doc_id", "fetch_time", "text"])
+        table = kept_pages(Location.of(unit["uri"]), ["doc_id", "priority", "fetch_time", "text"])
         exact: list[bytes] = []
         keys: list[list[int]] = []
         for batch in table.select(["text"]).to_batches(max_chunksize=BATCH):
@@ -47,6 +47,7 @@ class SketchWorker:
         sketched = pa.table(
             {
                 "doc_id": table["doc_id"],
+                "priority": table["priority"],
                 "characters": pc.cast(pc.utf8_length(table["text"]), pa.int64()),
                 "fetch_time": table["fetch_time"],
                 "exact": pa.array(exact, pa.binary(16)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ class Record:
     body: bytes of an HTML page, or text where the file already holds extracted text. about: not a page but
     a record about one (request, metadata, warcinfo): counted, never a row. offset: bytes (rows in Parquet, ids in
     Stack Exchange's dumps). value, limit: the figure that made it a problem and the one it should have kept to.
-    language: of source code, as linguist calls it.
+    language: of source code, as linguist calls it. headers: of the HTTP response.
     """
 
     file: str
@@ -35,6 +35,7 @@ class Record:
     source: str = ""
     priority: int = 0
     language: str = ""
+    headers: Sequence[tuple[str, str]] = ()
 
 
 @dataclass

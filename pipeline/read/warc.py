@@ -103,6 +103,7 @@ def read_body(record: WarcRecord, row: Record, limit: int) -> None:
             record.parse_http(auto_decode="all")
         if record.is_http and record.http_headers is not None:
             row.status = record.http_headers.status_code or 0
+            row.headers = record.http_headers.to_tuples()
             row.mime, row.charset = (record.http_content_type or "").lower(), record.http_charset
         else:
             row.mime = (record.headers.get("Content-Type") or "").partition(";")[0].strip().lower()

@@ -1,41 +1,21 @@
 from __future__ import annotations
 
-import contextlib
-import gzip
-import json
-import re
-import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import psutil
 import pytest
 
-from pipeline.careful import CarefulExtractor, ExtractorDied
-from pipeline.charset import decode
-from pipeline.extract import extract, nesting, tidy
+from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, extract, load_trafilatura, nesting, tidy
 
 NAVIGATION = "<nav><ul>" + "".join(f'<li><a href="/{n}">Section {n}</a></li>' for n in range(20)) + "</ul></nav>"
 
 
-@pytest.fixture(scope="module")
-def careful() -> Iterator[CarefulExtractor]:
-    extractor = CarefulExtractor(20)
-    yield extractor
-    extractor.close()
+def unasked(html: str) -> str:
+    raise AssertionError("trafilatura was asked")
 
 
 def text_of(html: str, *skip: str) -> str:
-    """By the fast extractor alone."""
-    return extract(html, skip, 0, lambda _: "").text
-
-
-def word_f1(found: str, gold: str) -> float:
-    one, other = Counter(re.findall(r"\w+", found.lower())), Counter(re.findall(r"\w+", gold.lower()))
-    return 2 * sum((one & other).values()) / max(1, one.total() + other.total())
+    """Without trafilatura."""
+    return extract(html, skip, Limits(ask_below=0), unasked).text
 
 
 def test_the_article_stays_and_navigation_goes(prose: str) -> None:
@@ -81,70 +61,86 @@ def test_documentation_pages_keep_their_text_and_indentation() -> None:
     ]
 
 
-def test_where_the_fast_extractor_loses_the_page_the_careful_one_is_asked(shared: Path, careful: CarefulExtractor) -> None:
-    base = shared / "data/html/wcxb"
-    with gzip.open(base / "gold.jsonl.gz", "rt") as lines:
-        gold = [json.loads(line) for line in lines][::60]
-    fast, both, asked = [], [], 0
-    for page in gold:
-        with gzip.open(base / "pages" / Path(page["file"]).name) as file:
-            html = decode(file.read()).text
-        fast.append(word_f1(extract(html, (), 0, careful).text, page["gold"]["main_content"]))
-        found = extract(html, (), 1000, careful)
-        asked += found.extractor == "trafilatura"
-        both.append(word_f1(found.text, page["gold"]["main_content"]))
-    assert sum(both) > sum(fast)
-    assert sum(both) / len(both) > 0.78
-    assert 0 < asked < len(gold) / 4
+STRUCTURED = """<html><head><title>Knots for small boats</title></head><body>
+<header><a href="/">Home</a> <a href="/shop">Shop</a> <a href="/login">Log in</a></header>
+<nav><ul><li><a href="/a">Ropes</a></li><li><a href="/b">Sails</a></li><li><a href="/c">Anchors</a></li></ul></nav>
+<main><article><h1>Knots for small boats</h1>
+<p>A sailor needs few knots, but has to tie them in the dark, with cold hands and while the boat is moving under him.</p>
+<h2>Which to learn first</h2>
+<p>Begin with these, in this order, and tie each of them a hundred times before you go on to the next one.</p>
+<ul><li>The bowline, which never slips</li><li>The clove hitch, which is quick
+<ul><li>and holds a fender</li></ul></li></ul>
+<ol><li>Make a small loop</li><li>Pass the end through it</li></ol>
+<h2>How strong they are</h2>
+<p>A knot weakens the rope. The share of strength that is left was measured for each of them with a new rope.</p>
+<table><tr><th>Knot</th><th>Strength left</th></tr><tr><td>Bowline</td><td>65 percent</td></tr>
+<tr><td>Clove hitch</td><td>75 percent</td></tr></table>
+<h2>A program for it</h2>
+<p>The following function computes the strength that is left after a number of knots in the same rope.</p>
+<pre><code>def left(strength, knots):
+    for knot in knots:
+        strength *= knot.share
+    return strength
+</code></pre>
+<p>Whoever knows these knots can sail along the coast without fear, and will learn the others in the harbour.</p>
+</article></main>
+<footer><p>Copyright 2024 Boats Ltd. All rights reserved. <a href="/privacy">Privacy policy</a></p></footer></body></html>"""
+
+
+@pytest.mark.parametrize("ask_below", [0, 1])
+def test_headings_lists_tables_and_code_survive_whoever_is_asked(ask_below: float) -> None:
+    found = extract(STRUCTURED, (), Limits(ask_below), load_trafilatura())
+    assert found.extractor == ("resiliparse+trafilatura" if ask_below else "resiliparse")
+    text, lines = found.text, found.text.split("\n")
+    headings = ("Knots for small boats", "Which to learn first", "How strong they are", "A program for it")
+    assert all(lines.count(heading) == 1 for heading in headings)
+    items = ["• The bowline, which never slips", "• The clove hitch, which is quick", "• and holds a fender"]
+    assert [line.strip() for line in lines if "•" in line] == items
+    depth = [len(line) - len(line.lstrip()) for line in lines if "•" in line]
+    assert depth[2] > depth[1] == depth[0]
+    assert [line.strip() for line in lines if line.strip()[:2] in ("1.", "2.")] == [
+        "1. Make a small loop",
+        "2. Pass the end through it",
+    ]
+    rows = [line.split("\t") for line in lines if "\t" in line]
+    assert [[cell for cell in row if cell] for row in rows] == [
+        ["Knot", "Strength left"],
+        ["Bowline", "65 percent"],
+        ["Clove hitch", "75 percent"],
+    ]
+    code = "def left(strength, knots):\n    for knot in knots:\n        strength *= knot.share\n    return strength"
+    assert code in text
+    assert "Anchors" not in text
+    assert "Log in" not in text
+
+
+def test_trafilatura_is_asked_where_the_expected_f1_is_lower_than_the_limit(prose: str) -> None:
+    html = f"<html><body>{NAVIGATION}<p>{prose}</p></body></html>"
+    asked = []
+
+    def second(page: str) -> str:
+        asked.append(page)
+        return prose
+
+    sure = extract(html, (), Limits(0), second)
+    assert 0 < sure.score < 1
+    assert extract(html, (), Limits(sure.score), second).extractor == "resiliparse"
+    assert not asked
+    assert extract(html, (), Limits(sure.score + 0.01), second).extractor == "resiliparse+trafilatura"
+    assert asked == [html]
+
+
+def test_a_page_too_large_for_trafilatura_is_left_to_the_fast_extractor(prose: str) -> None:
+    html = f"<p>{prose}</p><!-- {'x' * TRAFILATURA_CHARACTERS} -->"
+    assert extract(html, (), Limits(1), unasked).extractor == "resiliparse"
 
 
 BROKEN = ["", "\0", "<", "<p>a\0b</p>", "&#0;&#xD800;&bogus;", "<html>" * 90, "no tags", "<table><tr><td>" * 90]
 
 
 @pytest.mark.parametrize("html", BROKEN)
-def test_broken_html_does_not_raise(html: str, careful: CarefulExtractor) -> None:
-    assert isinstance(text_of(html), str)
-    assert isinstance(careful(html), str)
-
-
-def article(sentences: int) -> str:
-    return "".join(
-        f"<p>The boat of number {number} lay in the harbour, and the tide came in.</p>" for number in range(sentences)
-    )
-
-
-def test_an_extractor_that_takes_too_long_is_ended_and_the_next_page_read() -> None:
-    extractor = CarefulExtractor(0.3)
-    assert "number 3" in extractor(article(5))
-    with pytest.raises(ExtractorDied) as died:
-        extractor(article(60_000))
-    assert died.value.reason == "slow"
-    assert "number 4" in extractor(article(5))
-    extractor.close()
-
-
-def test_an_extractor_that_crashes_costs_one_page() -> None:
-    extractor = CarefulExtractor(20)
-    extractor("<p>warm")
-    assert extractor.process is not None
-    extractor.process.kill()
-    with pytest.raises(ExtractorDied) as died:
-        extractor(article(5))
-    assert died.value.reason == "extractor_crashed"
-    assert "number 4" in extractor(article(5))
-    extractor.close()
-
-
-def test_the_extractor_ends_with_its_parent() -> None:
-    program = (
-        "import os; from pipeline.careful import CarefulExtractor; e = CarefulExtractor(20); e('<p>x'); "
-        "print(e.process.pid, flush=True); os.kill(os.getpid(), 9)"
-    )
-    repository = Path(__file__).parents[2]
-    parent = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(int(parent.stdout)).wait(10)
-    assert not psutil.pid_exists(int(parent.stdout))
+def test_broken_html_does_not_raise(html: str) -> None:
+    assert isinstance(extract(html, (), Limits(1), load_trafilatura()).text, str)
 
 
 def test_depth_is_bounded_from_above() -> None:

@@ -1,0 +1,53 @@
+"""The recipe's `records` section."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.rights_settings import RightsSettings
+
+
+class LineSettings(BaseModel):
+    """Lines that are taken out of every text before it is measured. Both sets of rules are off unless asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refinedweb: bool = Field(
+        False, description="capitals, numbers, counters, single words, page furniture (Penedo et al. 2023)"
+    )
+    c4: bool = Field(False, description="short lines, lines on javascript, cookies and terms of use (Raffel et al. 2020)")
+    citations: bool = Field(False, description="take marks such as [1] and [edit] out of the lines that stay (C4)")
+
+
+class RecordsSettings(BaseModel):
+    """From archived records to texts and all that can be measured of them. What is decided from that: `pages`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_mb: float = Field(
+        64,
+        gt=0,
+        le=4096,
+        description="MB of an input file that one task reads and one shard comes from; its memory is about 10 times that",
+    )
+    max_html_mb: float = Field(5, gt=0, le=256, description="MB of a decoded body; a longer one is `oversize`")
+    max_nesting: int = Field(
+        1000, ge=64, description="depth of the element tree; parsers slow down quadratically (browsers cut at 512)"
+    )
+    max_replaced: float = Field(
+        0.02, ge=0, le=1, description="share of undecodable characters; above it a page is `undecodable`"
+    )
+    skip_elements: list[str] = Field(
+        default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
+    )
+    ask_trafilatura_below: float = Field(
+        0.6, ge=0, le=1, description="expected word F1 of a page's text; below it trafilatura, which is slow, is asked too"
+    )
+    extract_seconds: float = Field(20, gt=0, description="seconds for a page's extraction; after that it is `extract_timeout`")
+    extract_memory_mb: int = Field(
+        2048, ge=512, description="MB of address space of the process that extracts; a page that needs more is `extract_memory`"
+    )
+    extract_recycle_pages: int = Field(5000, ge=1, description="pages after which that process is replaced by a new one")
+    language_characters: int = Field(2000, ge=50, description="how much of a text's beginning the language detector sees")
+    lines: LineSettings = Field(default_factory=LineSettings)
+    rights: RightsSettings = Field(default_factory=RightsSettings)

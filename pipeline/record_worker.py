@@ -1,0 +1,196 @@
+"""The actor that turns archived records into rows: judged by the rights of their owners, decoded, extracted, measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+from yarl import URL
+
+from cluster.store import Location, parquet_bytes, write_shard
+from cluster.tracking import Track
+from pipeline import ledger
+from pipeline.careful import CarefulExtractor, ExtractorDied
+from pipeline.charset import decode, repaired
+from pipeline.extract import Limits, nesting, tidy
+from pipeline.host_rules import host_file_kind
+from pipeline.language import LanguageDetector
+from pipeline.line_rules import clean_lines
+from pipeline.read import Part, Record, read_part
+from pipeline.record_settings import RecordsSettings
+from pipeline.rights import Rights
+from pipeline.signals import SIGNALS, signals
+from pipeline.spam import link_density, parked_phrases
+from pipeline.words import Vocabulary
+
+HTML = ("text/html", "application/xhtml+xml")
+PAGE_SIGNALS = ("spam_link_density", "spam_parked_phrases")  # the first needs the HTML: null where there is none
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("source", pa.string()),
+        ("priority", pa.int32()),
+        ("url", pa.string()),
+        ("host", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+        ("fetch_time", pa.string()),
+        ("http_status", pa.int32()),
+        ("mime", pa.string()),
+        ("charset", pa.string()),
+        ("charset_source", pa.string()),
+        ("replaced", pa.float64()),  # share of characters that could not be decoded
+        ("mojibake", pa.bool_()),
+        ("extractor", pa.string()),
+        ("extraction_score", pa.float32()),
+        ("licence", pa.string()),
+        ("opt_outs", pa.list_(pa.string())),
+        ("code_language", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float64()),
+        ("removed_words", pa.float64()),  # share of the text's words that line rules took out
+        ("content_hash", pa.string()),
+        ("text", pa.large_string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("note", pa.string()),
+        *((name, pa.float64()) for name in (*SIGNALS, *PAGE_SIGNALS)),
+    ]
+)
+
+
+class RecordWorker:
+    """Reads a unit's parts and commits one shard of rows in SCHEMA, a row a record.
+
+    `reason` says why a record has no text that could be a page; where it is empty, every signal is there. A record that
+    its owner does not want used keeps no text, only the hash of its body and what was said.
+    Memory: one record's HTML, the extractor's process (`extract_memory_mb` at most) and the shard's texts.
+    """
+
+    def __init__(self, settings: RecordsSettings, rights: Rights, output: Location, track: Track) -> None:
+        self.settings, self.rights, self.output, self.track = settings, rights, output, track
+        self.language = LanguageDetector(settings.language_characters)
+        self.vocabulary = Vocabulary()
+        self.extractor = CarefulExtractor(
+            Limits(settings.ask_trafilatura_below),
+            settings.extract_seconds,
+            settings.extract_memory_mb,
+            settings.extract_recycle_pages,
+        )
+
+    def __call__(self, unit: dict[str, Any]) -> None:
+        shard, rows, about, unread = unit["shard"], list[dict[str, Any]](), 0, Counter[str]()
+        said = 0
+        for part in unit["parts"]:
+            for record in read_part(Part(**part), int(self.settings.max_html_mb * 1e6)):
+                if record.about:
+                    about += 1
+                    continue
+                unread[record.file] += record.problem == "unreadable"
+                rows.append({"doc_id": shard << 32 | len(rows), **self.row(record)})
+                if len(rows) - said >= 50:
+                    self.track.advance(len(rows) - said, unit="records")
+                    said = len(rows)
+        self.track.advance(len(rows) - said, unit="records")
+        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        statuses = ("rejected" if row["reason"] else "kept" for row in rows)
+        line = ledger.entry(statuses, (row["reason"] for row in rows), about=about, unreadable=dict(+unread))
+        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(table), **line)
+
+    def row(self, record: Record) -> dict[str, Any]:
+        """A record's row, without its doc_id."""
+        row = {
+            "source": record.source,
+            "priority": record.priority,
+            "url": record.url,
+            "host": host(record.url),
+            "warc_file": record.file,
+            "warc_offset": record.offset,
+            "fetch_time": record.time,
+            "http_status": record.status,
+            "mime": record.mime,
+            "code_language": record.language,
+            "note": record.note,
+            "text": "",
+            "reason": "",
+        }
+        return row | (self.refused(record) or self.reserved(record, row) or self.measured(record, row))
+
+    def refused(self, record: Record) -> dict[str, Any] | None:
+        """Why a record is not even looked at, None where it is."""
+        if record.problem:
+            return {"reason": record.problem, "value": record.value, "threshold": record.limit}
+        if kind := host_file_kind(record.url):
+            return {"reason": "host_file", "note": kind}
+        if record.status != 200:
+            return {"reason": "http_status", "value": float(record.status), "threshold": 200.0}
+        if isinstance(record.body, bytes) and record.mime not in HTML:
+            return {"reason": "not_html"}
+        if not record.body.strip():
+            return {"reason": "empty"}
+        return None
+
+    def reserved(self, record: Record, row: dict[str, Any]) -> dict[str, Any] | None:
+        """The rejection of a record whose owner opted out, None for others. Evidence and licence go into `row` in either case."""
+        html = record.body if isinstance(record.body, bytes) else b""
+        verdict = self.rights.of_page(record.url, record.headers, html)
+        row |= {"opt_outs": list(verdict.evidence), "licence": verdict.licence}
+        if not verdict.reason:
+            return None
+        body = record.body if isinstance(record.body, bytes) else record.body.encode()
+        return {
+            "reason": verdict.reason,
+            "note": "; ".join(verdict.evidence),
+            "content_hash": xxhash.xxh3_128_hexdigest(body),
+        }
+
+    def measured(self, record: Record, row: dict[str, Any]) -> dict[str, Any]:
+        """Text and signals, or why there is no text."""
+        if isinstance(record.body, str):
+            row |= {"charset": "utf-8", "charset_source": "given", "extractor": "given"}
+            text = tidy(record.body)
+        else:
+            html, problem = self.decoded(record, record.body, row)
+            if problem:
+                return problem
+            try:
+                found = self.extractor(html, self.settings.skip_elements)
+            except ExtractorDied as died:
+                limits = {"extract_timeout": self.settings.extract_seconds, "extract_memory": self.settings.extract_memory_mb}
+                return {"reason": died.reason, "threshold": limits.get(died.reason), "note": died.note}
+            row |= {"extractor": found.extractor, "extraction_score": found.score, "spam_link_density": link_density(html)}
+            text = found.text
+        text, row["mojibake"] = repaired(text)
+        lines = self.settings.lines
+        if lines.refinedweb or lines.c4 or lines.citations:
+            cleaned = clean_lines(text, lines)
+            text, row["removed_words"] = cleaned.text, cleaned.share
+        if not text:
+            return {"reason": "no_text"}
+        row["language"], row["language_score"] = self.language(text)
+        return {
+            "text": text,
+            "content_hash": xxhash.xxh3_128_hexdigest(text.encode()),
+            "spam_parked_phrases": float(parked_phrases(text)),
+            **signals(text, self.vocabulary),
+        }
+
+    def decoded(self, record: Record, body: bytes, row: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+        """The HTML as text, and why it cannot be extracted (None: it can)."""
+        settings, decoded = self.settings, decode(body, record.charset)
+        row |= {"charset": decoded.charset, "charset_source": decoded.source, "replaced": decoded.replaced}
+        if decoded.replaced > settings.max_replaced:
+            return "", {"reason": "undecodable", "value": decoded.replaced, "threshold": settings.max_replaced}
+        if (depth := nesting(decoded.text)) > settings.max_nesting:
+            return "", {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
+        return decoded.text, None
+
+
+def host(url: str) -> str:
+    try:
+        return URL(url).host or ""
+    except ValueError:
+        return ""
