@@ -92,7 +92,7 @@ class Members:
 
 
 class Frames:
-    """A record in each zstd frame. With a dictionary in front, records are found by reading from the beginning only."""
+    """A record in each zstd frame. Behind a dictionary, which only fastwarc can use, a file is read from its beginning only."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
