@@ -5,7 +5,9 @@ Nothing here trusts a Content-Length: what a record claims is compared with wher
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +17,12 @@ from pipeline.read.streams import WINDOW, ZSTD, Inflated, Slice, compression
 
 MEMBER = b"\x1f\x8b\x08"
 BLANK_LINE = b"\r\n\r\n"
-PLAIN_RECORD = b"\r\n\r\nWARC/1."
+VERSION = b"WARC/1."
+HEADER_LINE = re.compile(rb"WARC/1\.\d\r\n[A-Za-z-]+:")
 DICTIONARY = b"\x5d\x2a\x4d\x18"  # skippable frame in which ArchiveTeam keeps a dictionary (the .warc.zst draft)
 FIRST_RECORD = 8 << 20  # a file whose first record is longer, compressed, is read as one stream
 HEADER = 1 << 16
+FIRST_BLOCK = 1 << 18  # zstd decompresses whole blocks, of 128 KiB at most (RFC 8878)
 SLACK = 16  # bytes between records: the standard has 4, some writers none or a few more
 
 
@@ -41,8 +45,7 @@ class PlainRecords:
 
     def next_record(self, start: int, end: int) -> int | None:
         """Offset of the first record at or after `start` and before `end`."""
-        found = search(self.stream, PLAIN_RECORD, max(0, start - 4), end, lambda window: True)
-        return None if found is None or found + 4 >= end else found + 4
+        return search(self.stream, VERSION, start, end, plain_record_begins)
 
     def ending(self, offset: int, claimed: int) -> Ending:
         self.stream.seek(offset)
@@ -89,7 +92,7 @@ class Members:
 
 
 class Frames:
-    """A record in each zstd frame. With a dictionary in front, records are found by reading from the beginning only."""
+    """A record in each zstd frame. Behind a dictionary, which only fastwarc can use, a file is read from its beginning only."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -120,8 +123,11 @@ class Frames:
 Boundaries = PlainRecords | Members | Frames
 
 
-def boundaries(stream: Any) -> Boundaries:
-    """How to find the records of an open file: by members or frames, or, where one holds them all, in what it holds."""
+def boundaries(stream: Any, is_cut: bool = False) -> Boundaries:
+    """How to find the records of an open file: by members or frames, or, where one holds several, in what they hold.
+
+    is_cut: it has been looked at already, and could be cut.
+    """
     stream.seek(0)
     head = stream.read(4)
     stream.seek(0)
@@ -131,7 +137,7 @@ def boundaries(stream: Any) -> Boundaries:
     if kind is None:
         return PlainRecords(stream)
     found: Boundaries = Members(stream) if kind == "gzip" else Frames(stream)
-    return found if holds_one_record_each(found, kind) else PlainRecords(Inflated(stream, kind), can_be_cut=False)
+    return found if is_cut or holds_one_record_each(found, kind) else PlainRecords(Inflated(stream, kind), can_be_cut=False)
 
 
 def holds_one_record_each(found: Boundaries, kind: str) -> bool:
@@ -156,36 +162,44 @@ def holds_one_record_each(found: Boundaries, kind: str) -> bool:
     return True
 
 
-def search(stream: Any, mark: bytes, start: int, end: int, is_record: Any) -> int | None:
-    """Offset of the first `mark` from `start` on and before `end` behind which a record is. Memory: a window."""
-    position, window = start, b""
-    while position < end:
-        stream.seek(position)
-        window = stream.read(WINDOW)
-        found = window.find(mark)
+def search(stream: Any, mark: bytes, start: int, end: int, is_record: Callable[[bytes, int], bool]) -> int | None:
+    """Offset of the first `mark` from `start` on and before `end` behind which a record is. Memory: two windows."""
+    base = max(0, start - len(BLANK_LINE))
+    stream.seek(base)
+    window, at = b"", start - base
+    while base < end:
+        more = stream.read(WINDOW)
+        window += more
+        found = window.find(mark, at)
         while found >= 0:
-            if position + found >= end:
+            if base + found >= end:
                 return None
-            if is_record(window[found : found + HEADER * 4]):
-                return position + found
+            if is_record(window, found):
+                return base + found
             found = window.find(mark, found + 1)
-        if len(window) < WINDOW:
+        if len(more) < WINDOW:
             return None
-        position += WINDOW - HEADER * 4  # what a record is known by must not be cut in two
+        # What a record is known by must not be cut in two; and a compressed stream is not to be read twice.
+        base, window, at = base + len(window) - FIRST_BLOCK, window[-FIRST_BLOCK:], len(BLANK_LINE)
     return None
 
 
-def member_begins_record(data: bytes) -> bool:
+def plain_record_begins(window: bytes, at: int) -> bool:
+    """Behind a blank line, or in front of a header: either is enough, so that damage to one of them costs no record."""
+    return window[max(0, at - 4) : at] == BLANK_LINE or HEADER_LINE.match(window, at) is not None
+
+
+def member_begins_record(window: bytes, at: int) -> bool:
     """Whether a gzip member starts here whose content starts like a WARC record: chance has no part in that."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(data[:512], 5) == b"WARC/"
+        return zlib.decompressobj(wbits=31).decompress(window[at : at + 512], 5) == b"WARC/"
     except zlib.error:
         return False
 
 
-def frame_begins_record(data: bytes) -> bool:
+def frame_begins_record(window: bytes, at: int) -> bool:
     try:
-        return pa.CompressedInputStream(pa.BufferReader(data), "zstd").read(5) == b"WARC/"
+        return pa.CompressedInputStream(pa.BufferReader(window[at : at + FIRST_BLOCK]), "zstd").read(5) == b"WARC/"
     except OSError:
         return False
 

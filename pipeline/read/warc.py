@@ -8,7 +8,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from cluster.store import Location
 from pipeline.read.boundaries import boundaries
-from pipeline.read.record import Part, Record, first_line, oversize
+from pipeline.read.record import END, Part, Record, first_line, oversize
 from pipeline.read.sniff import sniffed_type
 
 RESPONSE, RESOURCE = int(WarcRecordType.response), int(WarcRecordType.resource)
@@ -21,15 +21,15 @@ ROWS = frozenset((RESPONSE, RESOURCE, REVISIT, CONVERSION, CONTINUATION, UNTYPED
 def read_warc(place: Location, part: Part, limit: int) -> Iterator[Record]:
     """The records that begin in the part, in their order.
 
-    Damage costs the record that it is in, and in a plain file also the next one where it hits the blank line
-    between the two; reading goes on at the next record that can be found. A record whose Content-Length lies
-    is `unreadable`, and does not swallow the records behind it. Memory: one record of at most `limit` bytes.
+    Damage costs the records that it is in; reading goes on at the next record that can be found. In an archive that is
+    one gzip member it costs all behind it. A record whose Content-Length lies is `unreadable`, and does not swallow
+    the records behind it. Memory: one record of at most `limit` bytes.
     """
     with place.open() as file:
         size = file.size()
         if not size:
             return
-        found = boundaries(file)
+        found = boundaries(file, is_cut=part.start > 0 or part.end < END)
         stream = found.stream
         began: int | None = 0 if part.start == 0 else found.next_record(part.start, part.end)
         while began is not None:
@@ -91,7 +91,11 @@ def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
     elif record.content_length > 2 * limit:
         oversize(row, record.content_length, limit)
     elif kind == CONVERSION:
-        row.mime, row.body = "text/plain", record.reader.read().decode("utf-8", errors="replace")
+        row.mime = "text/plain"
+        text = record.reader.read(limit + 1)
+        row.body = text.decode("utf-8", errors="replace")
+        if len(text) > limit:
+            oversize(row, record.content_length, limit)
     else:
         read_body(record, row, limit)
     return row

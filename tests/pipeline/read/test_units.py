@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 from pathlib import Path
 
 import pytest
+from fastwarc.stream_io import ZstdWriter, zstd_train_dictionary_from_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,3 +86,26 @@ def test_a_real_archive_of_25_mb_is_sixteen_units_of_even_size(shared: Path) -> 
     assert max(sizes) < 1.2 * min(sizes)
     # Dealt out to two workers as they become free, neither waits longer than a unit: under a tenth of the work.
     assert max(sizes) < sum(sizes) / 10
+
+
+def test_an_archive_with_a_zstd_dictionary_is_read_whole_and_up_to_damage(archive: Archive, tmp_path: Path) -> None:
+    edges, plain = archive.edges["plain"], archive.data["plain"]
+    records = [plain[start:end] for start, end in itertools.pairwise(edges)]
+    packed = io.BytesIO()
+    writer = ZstdWriter(packed, dictionary=zstd_train_dictionary_from_samples(records, 4000))
+    for record in records:
+        writer.write(record)
+        writer.finish()
+    writer.close()
+    path, data = tmp_path / "x.warc.zst", packed.getvalue()
+    path.write_bytes(data)
+    for task_bytes in (500, 10**9):
+        [unit] = units_of(path, task_bytes)
+        assert {url: body for url, _, _, body in unit if body} == archive.pages
+        assert len(unit) == len(records)
+    path.write_bytes(data[: len(data) // 2])
+    [unit] = units_of(path, 10**9)
+    read = [url for url, _, problem, _ in unit if not problem]
+    assert read == archive_urls(archive)[: len(read)]
+    assert len(read) > 20
+    assert [problem for _, _, problem, _ in unit[len(read) :]] == ["unreadable"]
