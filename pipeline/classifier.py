@@ -22,6 +22,7 @@ from pipeline.dedup.sketch import MULTIPLIER, mixed
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
 SPACE = re.compile(r"\s+")
+SENTENCE_END = re.compile(r"[.!?]\s+|\n")
 REMEMBERED = 300_000  # words whose hash a process keeps: some 40 MB
 
 
@@ -115,13 +116,21 @@ class Classifier:
     features: Features
 
     def score(self, texts: Iterable[str]) -> np.ndarray:
-        """How probable the positive class is for each text, were both as frequent: float32 [texts]. Nothing of the text
-        is kept; memory: one text's n-grams."""
-        margins = []
+        """How probable the positive class is for each text, were both as frequent: float32 [texts].
+
+        With `settings.passage` it is that of the passage where it is highest: three abusive sentences make 1 page of C4
+        in 6 stand out as a whole, 7 in 8 by passages of 250 characters. Memory: one text's n-grams.
+        """
+        highest = []
         for text in texts:
-            buckets, weights = self.features(text)
-            margins.append(float(self.weights[buckets] @ weights) + self.bias if len(buckets) else self.bias)
-        return (1 / (1 + np.exp(-np.array(margins, dtype=np.float64)))).astype(np.float32)
+            text = text[: self.settings.characters]
+            parts = passages(text, self.settings.passage) if self.settings.passage else [text]
+            highest.append(max(map(self.margin, parts), default=self.bias))
+        return (1 / (1 + np.exp(-np.array(highest, dtype=np.float64)))).astype(np.float32)
+
+    def margin(self, text: str) -> float:
+        buckets, weights = self.features(text)
+        return float(self.weights[buckets] @ weights) + self.bias if len(buckets) else self.bias
 
     def to_bytes(self) -> bytes:
         """A safetensors file: the weights that are not 0 and their buckets, the settings as its metadata."""
@@ -130,6 +139,16 @@ class Classifier:
             {"buckets": buckets, "weights": self.weights[buckets], "bias": np.array([self.bias])},
             metadata={"settings": self.settings.model_dump_json()},
         )
+
+
+def passages(text: str, least: int) -> list[str]:
+    """Of whole sentences or lines, each of at least `least` characters but for the last; none for an empty text."""
+    found, begin = [], 0
+    for end in (match.end() for match in SENTENCE_END.finditer(text)):
+        if end - begin >= least:
+            found.append(text[begin:end])
+            begin = end
+    return [*found, text[begin:]] if begin < len(text) else found
 
 
 def load(data: bytes) -> Classifier:

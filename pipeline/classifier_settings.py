@@ -15,6 +15,11 @@ class LinearSettings(BaseModel):
     most_letters: int = Field(0, ge=0, le=8, description="order of the longest character n-gram; 0: none")
     bits: int = Field(20, ge=8, le=26, description="log2 of the number of weights that n-grams share (fastText: 2 million)")
     characters: int = Field(10_000, ge=50, description="how much of the beginning of a text is read")
+    passage: int = Field(
+        0,
+        ge=0,
+        description="characters of whole sentences that are scored by themselves, the highest counts; 0: the whole text",
+    )
     least_documents: int = Field(2, ge=1, description="training texts that an n-gram must be in")
     regularisation: float = Field(1.0, gt=0, description="strength of the L2 penalty (1 / C; scikit-learn's default 1)")
     steps: int = Field(60, ge=1, description="of L-BFGS, fewer where it has converged")
@@ -73,7 +78,7 @@ class ToxicitySettings(BaseModel):
         default_factory=list, description="files of texts known to be good, so that prose is not taken for abuse"
     )
     seed: int = Field(0, description="of the draw of ordinary passages")
-    model: LinearSettings = Field(default_factory=lambda: LinearSettings(words=1, most_letters=5, bits=20))
+    model: LinearSettings = Field(default_factory=lambda: LinearSettings(words=1, most_letters=5, passage=250))
 
 
 class ClassifiersSettings(BaseModel):

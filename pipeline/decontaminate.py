@@ -6,29 +6,21 @@ benchmark's is marin's rule. One shared 13-gram is often a quotation or an idiom
 
 from __future__ import annotations
 
-import bz2
-import csv
-import gzip
-import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import xxhash
 
-from cluster.errors import RequestError
-from cluster.store import Location, expand
 from pipeline.dedup.sketch import MULTIPLIER, mixed
+from pipeline.rows import rows, strings
 
 WORD = re.compile(r"\w+")
 NGRAM = 13
 LEAST_WORDS = 8  # a shorter benchmark text is no evidence wherever it stands
 BLOCK = 4096  # benchmark texts hashed together
-csv.field_size_limit(1 << 27)
 
 
 @dataclass(frozen=True)
@@ -190,51 +182,10 @@ def decontaminate(text: str, index: Benchmark, overlap: float = 0.5) -> Cleaned:
     return Cleaned(re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n"), len(gone), found)
 
 
-# Benchmark files
-
-
 def read_benchmarks(uris: Sequence[str]) -> Iterator[tuple[str, int, str]]:
-    """(file name, item from 0, text) of every item of JSONL, JSON, CSV, TSV and text files, plain, gzip or bzip2.
-
-    An item's strings, nested ones included, are each a text (a prompt, an answer); a line of a text file is an item.
-    Memory: one file. Raises RequestError naming a file that cannot be read.
+    """(file name, item from 0, text) of every item of benchmark files (pipeline.rows): each of its strings is a text,
+    nested ones included (a prompt, an answer). Memory: one file. Raises RequestError naming a file that cannot be read.
     """
-    for uri in uris:
-        for file in expand(uri):
-            name = file["uri"].rsplit("/", 1)[-1]
-            try:
-                for item, value in enumerate(items(name, Location.of(file["uri"]).read_bytes())):
-                    for text in strings(value):
-                        yield name, item, text
-            except (ValueError, OSError, EOFError) as error:
-                raise RequestError(
-                    f"{file['uri']}: not a benchmark file ({error}); give JSONL, JSON, CSV, TSV or text"
-                ) from error
-
-
-def items(name: str, data: bytes) -> Iterator[Any]:
-    for suffix, unpack in ((".gz", gzip.decompress), (".bz2", bz2.decompress)):
-        if name.endswith(suffix):
-            name, data = name.removesuffix(suffix), unpack(data)
-    text = data.decode("utf-8-sig")
-    if name.endswith((".jsonl", ".ndjson")):
-        yield from map(json.loads, filter(str.strip, text.split("\n")))
-    elif name.endswith(".json"):
-        whole = json.loads(text)
-        yield from whole if isinstance(whole, list) else [whole]
-    elif name.endswith((".csv", ".tsv")):
-        yield from csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ",")
-    else:
-        yield from filter(str.strip, text.split("\n"))
-
-
-def strings(value: Any) -> Iterator[str]:
-    """Every string in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from strings(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from strings(each)
+    for name, item, value in rows(uris):
+        for text in strings(value):
+            yield name, item, text

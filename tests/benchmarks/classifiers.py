@@ -118,6 +118,7 @@ def toxicity(data: Path) -> Iterator[str]:
     novels = sorted((data / "prose/novels").glob("*.txt.gz"))
     ordinary = {
         "novels": [part for novel in novels[1::2] for part in passages(read(novel), 300)[:200]],
+        "novels, longer": [part for novel in novels[1::2] for part in passages(read(novel), 3000)[:40]],
         "children's stories": read(data / "prose/tinystories.txt").split("<|endoftext|>")[:1000],
         "web pages (C4)": [page["text"] for page in jsonl(data / "prose/c4_sample.jsonl")],
         "encyclopaedia": [
@@ -134,6 +135,12 @@ def toxicity(data: Path) -> Iterator[str]:
     training = np.flatnonzero(~held).tolist()
     bad = [bool(kinds[at] != 2) for at in training]
     test = np.flatnonzero(held)
+    bad_tweets = [texts[at] for at in test if kinds[at] != 2]
+    draw = np.random.default_rng(0)
+    planted = []
+    for page in ordinary["web pages (C4)"]:
+        chosen = (bad_tweets[at] for at in draw.integers(len(bad_tweets), size=3))
+        planted.append("\n".join([page[: len(page) // 2], *chosen, page[len(page) // 2 :]]))
     columns = ["", "tweets alone", f"with {len(known_good)} passages of other novels"]
     rows: list[list[str]] = []
     for extra in ([], known_good):
@@ -165,6 +172,7 @@ def toxicity(data: Path) -> Iterator[str]:
                 f"flagged: {name} ({len(parts)})": (classifier.score(parts) >= threshold).mean()
                 for name, parts in ordinary.items()
             },
+            "found: web pages (C4) with three bad tweets in their middle": (classifier.score(planted) >= threshold).mean(),
             "training, s": seconds,
         }
         for number, (name, value) in enumerate(cells.items()):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.classifier import Features, Matrix, area_under_curve, cut, load, matrix, minimise, train
+from pipeline.classifier import Features, Matrix, area_under_curve, cut, load, matrix, minimise, passages, train
 from pipeline.classifier_settings import LabelledFile, LinearSettings
 
 WORDS = [f"word{number}" for number in range(40)]
@@ -99,6 +99,24 @@ def test_a_saved_classifier_scores_the_same() -> None:
     texts = made(5, 20, 10)
     assert loaded.score(texts).tolist() == classifier.score(texts).tolist()
     assert loaded.settings == classifier.settings
+
+
+@given(st.text(st.sampled_from("ab. \n!"), max_size=60), st.integers(1, 20))
+def test_passages_joined_are_the_text_and_long_enough_but_for_the_last(text: str, least: int) -> None:
+    parts = passages(text, least)
+    assert "".join(parts) == text
+    assert all(len(part) >= least for part in parts[:-1])
+    assert all(re.search(r"([.!?]\s|\n)\s*$", part) for part in parts[:-1])
+
+
+def test_by_passages_a_text_scores_as_its_worst_one() -> None:
+    texts, labels = made(1, 60, 0) + made(2, 60, 20), [False] * 60 + [True] * 60
+    whole = train(texts, labels, LinearSettings(bits=12, words=1))
+    apart = train(texts, labels, LinearSettings(bits=12, words=1, passage=50))
+    good, [bad] = made(3, 9, 0), made(4, 1, 20)
+    page = ". ".join([*good[:5], bad, *good[5:]]) + "."
+    assert apart.score([page])[0] == pytest.approx(max(whole.score([*(f"{text}." for text in good), f"{bad}."])), abs=1e-6)
+    assert whole.score([page])[0] < 0.5 < apart.score([page])[0]
 
 
 def test_one_class_alone_is_refused() -> None:
