@@ -14,6 +14,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 MARK = re.compile(r"^\s*(?:[•·◦▪*-]|\d{1,3}\.)\s+")  # of a list item, as resiliparse prints it
+MARKS = frozenset("•·◦▪*-0123456789")
 MARKUP = re.compile(r"<[^>]*>")
 LINK = re.compile(r"<a [^>]*>(.*?)</a>")
 OPENING = re.compile(r"\s*<(h[1-6]|p|li|ul|ol|pre|table)\b")
@@ -110,7 +111,10 @@ def page_lines(html: str, skip: Sequence[str]) -> Lines:
 
 
 def key_of(line: str) -> str:
-    return LETTERS.sub("", MARK.sub("", line))
+    bare = line.lstrip()
+    if bare[:1] in MARKS:
+        bare = MARK.sub("", bare)
+    return LETTERS.sub("", bare)
 
 
 def blocks_of(text: Sequence[str], tags: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -144,7 +148,8 @@ def tags_and_links(keys: Sequence[str], marked: str) -> tuple[np.ndarray, np.nda
             in_pre = tag == "pre"
         elif not in_pre:
             tag = ""
-        plain = entities.unescape(MARKUP.sub("", line))
+        plain = MARKUP.sub("", line) if "<" in line else line
+        plain = entities.unescape(plain) if "&" in plain else plain
         if key := key_of(plain):
             linked = sum(len(LETTERS.sub("", MARKUP.sub("", inner))) for inner in LINK.findall(line)) if "<a " in line else 0
             known.setdefault(key, (TAGS.index(tag) if tag in TAGS else 0, min(1.0, linked / len(key))))
@@ -232,7 +237,7 @@ def own_features(line: str, title_words: set[str], repeated: bool) -> tuple[floa
         sum(map(str.isdigit, line[:200])) / length,
         upper / min(length, 200),
         bare[:1].islower(),
-        MARK.match(line) is not None,
+        bare[:1] in MARKS and MARK.match(line) is not None,
         min(8, length - len(bare)) / 8,
         "\t" in line,
         "|" in line,
