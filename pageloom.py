@@ -279,9 +279,7 @@ app.add_typer(show, name="show")
 
 @show.command("pages")
 def show_pages(
-    reason: Annotated[
-        str, typer.Option("--reason", help="what rejected them, or a family such as gopher_repetition; none: kept")
-    ] = "",
+    reason: Annotated[str, typer.Option("--reason", help="why, or a family such as gopher_repetition; none: kept pages")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="how many pages")] = 5,
     recipe: RecipeArgument = None,
     input: InputOption = None,

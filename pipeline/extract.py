@@ -27,9 +27,13 @@ TRAFILATURA_CHARACTERS = 1_000_000  # its time grows faster than the page
 
 @dataclass(frozen=True)
 class Limits:
-    """ask_below: trafilatura is asked too where the expected F1 is lower; 0: never, 1: always."""
+    """ask_below: trafilatura is asked too where the expected F1 is lower; 0: never, 1: always.
 
-    ask_below: float = 0.7
+    In cross-validation over the training domains, asking below 0.6 costs a millisecond a page on average and gains 0.003,
+    below 0.9 eighteen and 0.006, always 37 and 0.008.
+    """
+
+    ask_below: float = 0.6
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from protego import Protego
 
 from cluster.store import Location, expand
-from pipeline.read import GZIP_MEMBER, WINDOW
+from pipeline.read.streams import GZIP, WINDOW
 from pipeline.rights import Evidence
 from pipeline.rights_settings import RightsSettings
 from pipeline.url import canonical_url, host_of
 
+GZIP_MEMBER = GZIP + b"\x08"  # with the one compression method there is
 KINDS = {"/robots.txt": "robots", "/.well-known/tdmrep.json": "tdmrep", "/ai.txt": "ai_txt"}
 TEXT_BYTES = 500 * 1024  # RFC 9309, section 2.5: a crawler must read at least this much
 HOST_RULES = "host_rules.parquet"  # where our own crawls keep them

@@ -45,8 +45,8 @@ class Decisions:
     @classmethod
     def begin(cls, table: pa.Table) -> Decisions:
         """From the records that have no text to judge."""
-        values = [table[name].to_numpy().astype(np.float64) for name in ("value", "threshold")]
-        return cls(table["reason"].to_numpy().astype(object), *values, table["note"].to_numpy().astype(object))
+        value, threshold = (table[name].to_numpy().astype(np.float64) for name in ("value", "threshold"))
+        return cls(table["reason"].to_numpy().astype(object), value, threshold, table["note"].to_numpy().astype(object))
 
     def reject(self, rows: np.ndarray, reason: Any, value: Any = np.nan, threshold: Any = np.nan, note: Any = "") -> None:
         """rows: bool [rows]; the other arguments are one value for all of them, or an array of one a row."""

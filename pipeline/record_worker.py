@@ -134,7 +134,7 @@ class RecordWorker:
         return None
 
     def reserved(self, record: Record, row: dict[str, Any]) -> dict[str, Any] | None:
-        """The rejection of a record whose owner opted out, None for others. Evidence and licence go into `row` in either case."""
+        """The rejection of a record whose owner opted out, None for others. Evidence and licence go into `row`."""
         html = record.body if isinstance(record.body, bytes) else b""
         verdict = self.rights.of_page(record.url, record.headers, html)
         row |= {"opt_outs": list(verdict.evidence), "licence": verdict.licence}

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from pipeline.lines import Lines, membership
+from pipeline.lines import Lines, key_of, membership
 
 WEIGHTS = "route.npz"
 DILATIONS = (1, 2, 4)  # with windows of five lines: 14 to each side are seen
@@ -45,7 +45,11 @@ def choose(lines: Lines, second: str | None = None) -> Choice:
 def evidence(lines: Lines, second: str | None) -> np.ndarray:
     """float32, lines x (FEATURES + 2): a line's features, whether trafilatura was asked, whether it has the line too."""
     asked = np.full((len(lines.text), 1), second is not None, dtype=np.float32)
-    also = membership(lines.keys, second)[:, None] if second is not None else np.zeros_like(asked)
+    also = (
+        membership(lines.keys, [key_of(line) for line in second.split("\n")])[:, None]
+        if second is not None
+        else np.zeros_like(asked)
+    )
     return np.hstack([lines.features, asked, also])
 
 

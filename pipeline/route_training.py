@@ -191,7 +191,7 @@ def main(data: Path) -> None:
         arrays |= {f"{seed}/{name}": array for name, array in train(examples, seed).arrays().items()}
         console.print(f"network {seed + 1} of {NETWORKS}")
     weights = Path(__file__).with_name(route.WEIGHTS)
-    np.savez_compressed(weights, **arrays)
+    np.savez_compressed(weights, **arrays)  # type: ignore[arg-type]
     console.print(f"{weights.name}: {weights.stat().st_size:,} bytes")
     held = [one for one in read_examples(data, held_out=True) if one.page.source == "wcxb"]
     for name, asked in (("alone", False), ("with trafilatura", True)):

@@ -82,7 +82,7 @@ class Pages:
             }
         )
 
-    def preference(self, page: int) -> tuple[int, str, int]:
+    def preference(self, page: int) -> tuple[int, int, str, int]:
         """Highest source priority first, then longest, then earliest, then smallest id (ISO times sort as text)."""
         return -int(self.priorities[page]), -int(self.characters[page]), self.times[page] or "~", int(self.doc_ids[page])
 

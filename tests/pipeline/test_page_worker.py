@@ -90,7 +90,17 @@ def test_every_record_gets_a_row_with_its_reason(make_warc: Callable[..., Path],
     good = by_url["good"]
     assert good["text"] == prose.strip()
     assert (good["host"], good["language"], good["warc_file"], good["http_status"]) == ("h", "en", "made.warc.gz", 200)
+    assert good["extractor"] in ("resiliparse", "resiliparse+trafilatura")
+    assert 0 < good["extraction_score"] <= 1
     assert good["fetch_time"] == "2026-01-02T03:04:05Z"
+
+
+def test_a_page_that_hangs_the_extractor_costs_only_itself(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
+    path = make_warc(("http://h/1", page(prose)), ("http://h/bomb", "<div>" * 100_000 + prose), ("http://h/2", page(prose)))
+    rows, line = work(tmp_path, path, extract_seconds=2, max_nesting=1_000_000)
+    assert [row["reason"] for row in rows] == ["", "extract_timeout", ""]
+    assert (rows[1]["threshold"], rows[1]["note"], rows[1]["text"]) == (2, "2 s", "")
+    assert (line["records"], line["kept"]) == (3, 2)
 
 
 def test_the_same_unit_gives_the_same_bytes(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
