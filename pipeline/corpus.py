@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,11 @@ from cluster.errors import WorkError
 from cluster.report import Bars, Table
 from cluster.stage import Context
 from cluster.store import Location
+from pipeline.corpus_settings import CorpusSettings
 from pipeline.dedup.decide import DECISIONS
 from pipeline.shards import run_shards
+
+SHOWN_HITS = 20
 
 
 def run_corpus(ctx: Context) -> None:
@@ -45,15 +49,20 @@ def run_corpus(ctx: Context) -> None:
     records = run_shards(ctx, units, CorpusWorker, ctx.settings, decisions, ctx.output, ctx.track)
     lines = [record["counts"] for record in records.values()]
     documents, size, characters, spans = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    contaminated = sum(line["contaminated"] for line in lines)
     for line in lines:
         documents[line["split"]] += line["documents"]
         size[line["split"]] += line["bytes"]
         characters[line["split"]] += line["characters"]
         spans.update(line["spans"])
-    if documents.total() != kept.num_rows:
-        raise WorkError(f"corpus: {kept.num_rows} pages went in and {documents.total()} documents came out; please report it")
+    if documents.total() + contaminated != kept.num_rows:
+        raise WorkError(
+            f"corpus: {kept.num_rows} pages went in, {documents.total()} documents and {contaminated} benchmarks came out; "
+            "please report it"
+        )
     ctx.count(
         documents=documents.total(),
+        contaminated=contaminated,
         train_documents=documents["train"],
         heldout_documents=documents["heldout"],
         train_bytes=size["train"],
@@ -66,6 +75,7 @@ def run_corpus(ctx: Context) -> None:
             columns=["split", "documents", "characters", "bytes"],
             rows=[[split, documents[split], characters[split], size[split]] for split in SPLITS],
         ),
+        *told_hits([hit for line in lines for hit in line["hits"]], ctx.settings),
         Bars(
             title="Personal data replaced",
             labels=list(ctx.settings.redact),
@@ -74,6 +84,25 @@ def run_corpus(ctx: Context) -> None:
             note="by placeholders; where each stood in its page is in the column `personal`, what it was nowhere",
         ),
     )
+
+
+def told_hits(hits: list[list[Any]], settings: CorpusSettings) -> list[Table]:
+    """What of the benchmarks was found, the most of it first; nothing where the recipe names none.
+
+    hits: [doc_id, benchmark file, item, shared n-grams, overlap], one a paragraph.
+    """
+    if not settings.benchmarks:
+        return []
+    removed = sum(hit[-1] >= settings.benchmark_overlap for hit in hits)
+    strongest = sorted(hits, key=lambda hit: (-hit[-1], hit[0]))[:SHOWN_HITS]
+    return [
+        Table(
+            title="Benchmarks found in the corpus",
+            columns=["document", "benchmark", "item", "shared n-grams", "overlap"],
+            rows=strongest,
+            note=f"{len(hits)} paragraphs share n-grams with a benchmark, {removed} were taken out",
+        )
+    ]
 
 
 def surviving(places: list[Location], decisions: Location) -> pa.Table:

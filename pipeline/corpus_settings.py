@@ -27,6 +27,13 @@ class CorpusSettings(BaseModel):
         ["US", "GB", "CA", "ES", "IT", "FR", "BE", "CH", "FI", "BR", "MX", "CL"],
         description="ISO countries whose identification numbers count (those known: pipeline/national_ids.py)",
     )
+    benchmarks: list[str] = Field(
+        default_factory=list,
+        description="files or URIs of the benchmarks that models are judged by: what is theirs is no training text",
+    )
+    benchmark_overlap: float = Field(
+        0.5, gt=0, le=1, description="share of a paragraph's 13-grams that are a benchmark's, from which on it goes (marin)"
+    )
     heldout_share: float = Field(
         0.03, gt=0, lt=1, description="share of documents, by hash of their content, that no training sees"
     )

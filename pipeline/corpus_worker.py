@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline.corpus_settings import CorpusSettings
+from pipeline.decontaminate import Hit, benchmark, decontaminate, read_benchmarks
 from pipeline.dedup.worker import kept_pages
 from pipeline.personal import PersonalData, redact
 
@@ -22,28 +23,36 @@ SPLITS = ("train", "heldout")
 
 
 class CorpusWorker:
-    """Joins one pages shard with its decisions, redacts, writes the unit's split. Memory: the shard's texts twice."""
+    """Joins one pages shard with its decisions, takes benchmarks and personal data out, writes the unit's split.
+
+    Memory: the shard's texts twice, and the index of the benchmarks (20 to 28 bytes an n-gram).
+    """
 
     def __init__(self, settings: CorpusSettings, decisions: Location, output: Location, track: Track) -> None:
         self.settings, self.output, self.track = settings, output, track
         table = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
         self.kept = table.filter(table["kept"])["doc_id"]
         self.personal = PersonalData(settings.redact, settings.phone_regions, settings.id_regions)
+        self.benchmarks = benchmark(read_benchmarks(settings.benchmarks)) if settings.benchmarks else None
 
     def __call__(self, unit: dict[str, Any]) -> None:
         pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "url", "text"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
         wanted = pc.and_(pc.is_in(pages["doc_id"], self.kept), heldout if unit["split"] == "heldout" else pc.invert(heldout))
         pages = pages.filter(wanted)
-        texts, personal, spans = [], list[list[dict[str, Any]]](), Counter[str]()
-        for text in pages["text"].to_pylist():
-            found = self.personal.spans(text)
-            texts.append(redact(text, found))
-            personal.append([{"start": start, "end": end, "kind": kind} for start, end, kind in found])
-            spans.update(kind for _, _, kind in found)
+        texts, personal, spans = list[str](), list[list[dict[str, Any]]](), Counter[str]()
+        hits: list[list[Any]] = []
+        for doc_id, text in zip(pages["doc_id"].to_pylist(), pages["text"].to_pylist(), strict=True):
+            clean, found = self.clean(text)
+            hits += ([doc_id, hit.file, hit.item, hit.ngrams, hit.overlap] for hit in found)
+            spotted = self.personal.spans(clean)
+            texts.append(redact(clean, spotted))
+            personal.append([{"start": start, "end": end, "kind": kind} for start, end, kind in spotted])
+            spans.update(kind for _, _, kind in spotted)
         documents = pages.drop_columns("text")
         documents = documents.append_column("text", pa.array(texts, pa.large_string()))
         documents = documents.append_column("personal", pa.array(personal, pa.list_(SPAN)))
+        documents = documents.filter(pc.not_equal(documents["text"], ""))  # a page that was nothing but a benchmark
         name = f"{unit['split']}-{unit['part']:06d}.parquet"
         write_shard(
             self.output,
@@ -51,9 +60,18 @@ class CorpusWorker:
             name,
             parquet_bytes(documents.select(SCHEMA.names).cast(SCHEMA)),
             split=unit["split"],
-            documents=len(texts),
+            documents=documents.num_rows,
+            contaminated=len(texts) - documents.num_rows,
+            hits=hits,
             characters=sum(map(len, texts)),
             bytes=sum(len(text.encode()) for text in texts),
             spans=dict(spans),
         )
         self.track.advance(len(texts), unit["total"], "documents")
+
+    def clean(self, text: str) -> tuple[str, list[Hit]]:
+        """The text without paragraphs of benchmarks, and what was found of them."""
+        if self.benchmarks is None:
+            return text, []
+        cleaned = decontaminate(text, self.benchmarks, self.settings.benchmark_overlap)
+        return cleaned.text, cleaned.hits

@@ -78,7 +78,15 @@ STAGES = (
     Stage("classifiers", "classifiers", ClassifiersSettings, "1", classifiers, needs=("records",), external=external_files),
     Stage("pages", "pages", PagesSettings, "2", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),
     Stage("dedup", "dedup", DedupSettings, "2", dedup, needs=("pages",)),
-    Stage("corpus", "corpus", CorpusSettings, "2", corpus, needs=("pages", "dedup")),
+    Stage(
+        "corpus",
+        "corpus",
+        CorpusSettings,
+        "2",
+        corpus,
+        needs=("pages", "dedup"),
+        external=lambda settings: settings.benchmarks,
+    ),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
     Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),
 )
