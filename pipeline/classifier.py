@@ -23,6 +23,7 @@ from pipeline.dedup.sketch import MULTIPLIER, mixed
 TOKEN = re.compile(r"\w+|[^\w\s]")
 SPACE = re.compile(r"\s+")
 SENTENCE_END = re.compile(r"[.!?]\s+|\n")
+FIRST = np.array([True])
 REMEMBERED = 300_000  # words whose hash a process keeps: some 40 MB
 
 
@@ -45,11 +46,13 @@ class Features:
         """(buckets int64 ascending, weights float32 of length one together), both [distinct]; empty for an empty text."""
         text = text[: self.settings.characters].lower()
         hashes = [*self.of_words(text), *self.of_letters(text)]
-        if not hashes:
+        if not hashes or not sum(map(len, hashes)):
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        buckets, counts = np.unique((np.concatenate(hashes) & self.mask).astype(np.int64), return_counts=True)
-        weights = 1 + np.log(counts)
-        return buckets, (weights / np.sqrt(weights @ weights)).astype(np.float32) if len(weights) else weights
+        # What np.unique does, without its overhead: passages are short.
+        ordered = np.sort((np.concatenate(hashes) & self.mask).astype(np.uint32))
+        edges = np.flatnonzero(np.concatenate((FIRST, ordered[1:] != ordered[:-1], FIRST)))
+        weights = 1 + np.log(np.diff(edges).astype(np.float32))
+        return ordered[edges[:-1]].astype(np.int64), weights / np.sqrt(weights @ weights)
 
     def of_words(self, text: str) -> Iterable[np.ndarray]:
         if not self.settings.words:
