@@ -17,20 +17,29 @@ from pipeline.decide import decide
 from pipeline.forget import REASON, Forgotten
 from pipeline.page_settings import PagesSettings
 
-CARRIED = [
-    "doc_id",
-    "source",
-    "priority",
-    "url",
-    "host",
-    "warc_file",
-    "warc_offset",
-    "fetch_time",
-    "licence",
-    "language",
-    "language_score",
-    "content_hash",
-]
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("source", pa.string()),
+        ("priority", pa.int32()),
+        ("url", pa.string()),
+        ("host", pa.string()),
+        ("warc_file", pa.string()),
+        ("warc_offset", pa.int64()),
+        ("fetch_time", pa.string()),
+        ("licence", pa.string()),
+        ("language", pa.string()),
+        ("language_score", pa.float64()),
+        ("content_hash", pa.string()),
+        ("characters", pa.int64()),
+        ("text", pa.large_string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("value", pa.float64()),
+        ("threshold", pa.float64()),
+        ("note", pa.string()),
+    ]
+)
 
 
 @dataclass
@@ -71,9 +80,9 @@ class PageWorker:
         records = pq.read_table(Location.of(unit["uri"]).open())
         decisions = self.decisions(records, unit["scores"])
         kept = decisions.reason == ""
-        pages = records.select(CARRIED)
         columns = {
-            "characters": pc.cast(pc.utf8_length(records["text"]), pa.int64()),
+            **{name: records[name] for name in SCHEMA.names if name in records.column_names},
+            "characters": pc.utf8_length(records["text"]),
             "text": pc.if_else(pa.array(kept), records["text"], ""),
             "status": pa.array(np.where(kept, "kept", "rejected"), pa.string()),
             "reason": pa.array(decisions.reason, pa.string()),
@@ -81,9 +90,8 @@ class PageWorker:
             "threshold": pa.array(decisions.threshold, pa.float64(), from_pandas=True),
             "note": pa.array(decisions.note, pa.string()),
         }
-        for name, column in columns.items():
-            pages = pages.append_column(name, column)
-        line = ledger.entry(columns["status"].to_pylist(), decisions.reason.tolist(), groups=self.groups(pages))
+        pages = pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
+        line = ledger.entry(pages["status"].to_pylist(), decisions.reason.tolist(), groups=self.groups(pages))
         shard = unit["shard"]
         write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(pages), **line)
         self.track.advance(len(kept), unit.get("total"), "records")

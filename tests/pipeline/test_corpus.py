@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -84,4 +85,26 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         "characters": 16,
         "bytes": 16,
         "spans": {"email": 1},
+        "contaminated": 0,
+        "hits": [],
     }
+
+
+def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed(tmp_path: Path) -> None:
+    question = "Which of the following best explains why the harbour of the old town was moved to the north in spring?"
+    (tmp_path / "benchmark.jsonl").write_text(json.dumps({"question": question}) + "\n")
+    texts = [f"A page of its own.\n\n{question}\n\nIts last words.", question]
+    columns = {"doc_id": [0, 1], "url": ["u0", "u1"], "text": pa.array(texts, pa.large_string()), "status": ["kept", "kept"]}
+    pq.write_table(pa.table(columns), tmp_path / "part-000000.parquet")
+    pq.write_table(pa.table({"doc_id": [0, 1], "kept": [True, True]}), tmp_path / "decisions.parquet")
+    settings = CorpusSettings(benchmarks=[str(tmp_path / "benchmark.jsonl")])
+    output = Location.of(tmp_path / "out")
+    worker = CorpusWorker(settings, Location.of(tmp_path / "decisions.parquet"), output, Silent())  # type: ignore[arg-type]
+    part = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [], "total": 2}
+    worker({"shard": 0, "split": "train", **part})
+    [left] = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
+    assert (left["doc_id"], left["text"]) == (0, "A page of its own.\n\nIts last words.")
+    counts = shard_records(output)[0]["counts"]
+    assert (counts["documents"], counts["contaminated"]) == (1, 1)
+    ngrams = len(question.split()) - 13 + 1
+    assert counts["hits"] == [[0, "benchmark.jsonl", 0, ngrams, 1.0], [1, "benchmark.jsonl", 0, ngrams, 1.0]]

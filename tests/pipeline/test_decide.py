@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.decide import decide, judge, rules
+from pipeline.decide import decide, every_rule, family, rules
 from pipeline.page_settings import HeuristicSettings
 from pipeline.signals import SIGNALS, signals
 from pipeline.words import Vocabulary
@@ -109,11 +109,10 @@ def test_a_missing_column_is_named() -> None:
 
 
 def test_prose_passes_every_rule(prose: str) -> None:
-    assert judge(prose.strip(), HeuristicSettings()) is None
+    assert decide(table(signals(prose.strip(), Vocabulary())), HeuristicSettings())["reason"].to_pylist() == [""]
 
 
-@pytest.mark.parametrize("text", ["", "one two three", ENGLISH * 9, "# # # ...", "1 2 3 " * 50, ENGLISH * 2 + "\n- list" * 40])
-def test_one_text_is_judged_as_its_columns_are(text: str) -> None:
-    verdict = judge(text, HeuristicSettings())
-    [row] = decide(table(signals(text, Vocabulary())), HeuristicSettings()).to_pylist()
-    assert row == ({"reason": verdict.reason, "value": verdict.value, "threshold": verdict.threshold} if verdict else None)
+def test_every_rule_is_of_a_family() -> None:
+    families = {family(rule.signal) for rule in every_rule(HeuristicSettings())}
+    assert families == {"gopher_quality", "gopher_repetition", "c4", "fineweb", "spam"}
+    assert family("http_status") == "http_status"

@@ -153,14 +153,21 @@ class Silent:
         """Where no Ray runs nobody follows the progress."""
 
 
-def decide(tmp_path: Path, texts: list[str], times: list[str] | None = None, settings: DedupSettings = SETTINGS) -> list[dict]:
-    """The decisions on pages with these texts, in two shards; text None: a rejected page."""
+def decide(
+    tmp_path: Path,
+    texts: list[str],
+    times: list[str] | None = None,
+    settings: DedupSettings = SETTINGS,
+    priorities: list[int] | None = None,
+) -> list[dict]:
+    """The decisions on pages with these texts, in two shards."""
     half = len(texts) // 2
     places, sketches = {}, []
     for shard, part in enumerate((range(half), range(half, len(texts)))):
         table = pa.table(
             {
                 "doc_id": pa.array([shard << 32 | row for row in range(len(part))], pa.int64()),
+                "priority": pa.array([priorities[at] if priorities else 0 for at in part], pa.int32()),
                 "fetch_time": [times[at] if times else "" for at in part],
                 "text": pa.array([texts[at] for at in part], pa.large_string()),
                 "status": ["kept"] * len(part),
@@ -192,6 +199,12 @@ def test_the_longest_then_the_earliest_of_the_same_pages_stays(tmp_path: Path) -
     true = word_sets_jaccard(BASE, [*BASE, "and", "more"])
     assert [row["similarity"] for row in rows] == pytest.approx([true, 1, true, 1, 1, 1])
     assert [row["kept"] for row in rows] == [row["reason"] == "" for row in rows]
+
+
+def test_the_source_of_higher_priority_stays_though_it_is_shorter_and_later(tmp_path: Path) -> None:
+    text, longer = " ".join(BASE), " ".join([*BASE, "and", "more"])
+    rows = decide(tmp_path, [longer, text], ["2023-01-01", "2024-01-01"], priorities=[0, 2])
+    assert [row["kept"] for row in rows] == [False, True]
 
 
 def test_candidates_below_the_threshold_are_let_go(tmp_path: Path) -> None:

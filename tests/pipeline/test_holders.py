@@ -35,7 +35,8 @@ def commit(
 
 def page(doc_id: int, url: str, offset: int, **more: str) -> dict:
     host = url.split("/")[2]
-    return {"doc_id": doc_id, "url": url, "host": host, "warc_file": "warc/c.warc.gz", "warc_offset": offset, **more}
+    where = {"doc_id": doc_id, "url": url, "host": host, "warc_file": "warc/c.warc.gz", "warc_offset": offset}
+    return {**where, "characters": len(more.get("text", "")), **more}
 
 
 @pytest.fixture
@@ -51,7 +52,10 @@ def store(tmp_path: Path) -> Store:
         page(2, TWIN, 30, **kept),
         page(3, OTHER, 40, status="rejected", reason="word_count", text="few"),
     ]
-    commit(store, "pages", "p1", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, crawl="c1")
+    commit(store, "records", "q1", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, crawl="c1")
+    commit(store, "classifiers", "f1", {}, records="q1")
+    made_of = {"records": "q1", "classifiers": "f1"}
+    commit(store, "pages", "p1", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, **made_of)
     decisions = {"doc_id": [0, 1, 2], "canonical_id": [0, 1, 0], "kept": [True, True, False], "similarity": [1.0, 1.0, 0.9]}
     decisions |= {"reason": ["", "", "near_duplicate"]}
     commit(store, "dedup", "d1", {"decisions.parquet": pa.table(decisions)}, pages="p1")
@@ -65,7 +69,7 @@ def store(tmp_path: Path) -> Store:
     commit(store, "release", "r1", {}, assistant="s1")
     # Another recipe's line on the same crawl, whose pages keep B alone.
     rows = [page(0, A, 10, status="rejected", reason="language"), page(1, B, 20, **kept)]
-    commit(store, "pages", "p2", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, crawl="c1")
+    commit(store, "pages", "p2", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, **made_of)
     commit(store, "corpus", "k2", {"train-000000.parquet": pa.table({"doc_id": [1]})}, pages="p2", dedup="d2")
     commit(store, "base", "b2", {}, tokens="t2")
     return store
@@ -79,6 +83,7 @@ def held(store: Store, *named: tuple[str, str]) -> dict[str, str]:
 def test_a_page_is_found_in_every_artefact_that_holds_it_or_came_from_it(store: Store) -> None:
     assert held(store, ("url", A)) == {
         "c1": "1 archived answers",
+        "q1": "1 record",
         "p1": "1 page",
         "p2": "1 page",
         "k1": "1 document (1 train)",
@@ -90,13 +95,14 @@ def test_a_page_is_found_in_every_artefact_that_holds_it_or_came_from_it(store: 
     }
 
 
-def test_a_rejected_page_is_in_the_pages_alone(store: Store) -> None:
-    assert held(store, ("url", OTHER)) == {"p1": "1 page"}
+def test_a_rejected_page_is_in_records_and_pages_alone(store: Store) -> None:
+    assert held(store, ("url", OTHER)) == {"q1": "1 record", "p1": "1 page"}
 
 
 def test_a_host_and_a_record_are_found_as_well(store: Store) -> None:
     assert held(store, ("host", "example"))["k1"] == "2 documents (1 heldout, 1 train)"
     assert held(store, ("warc_record", "c.warc.gz@20")) == {
+        "q1": "1 record",
         "p1": "1 page",
         "p2": "1 page",
         "k1": "1 document (1 heldout)",
@@ -119,7 +125,7 @@ def test_what_was_made_without_the_page_does_not_hold_it(store: Store) -> None:
     remember(store.root, named := entry("host", "example"))
     rows = [page(0, A, 10, status="rejected", reason=REASON)]
     state = root_list(store.root, FORGET)
-    commit(store, "pages", "p3", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, external=[state], crawl="c1")
+    commit(store, "pages", "p3", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, external=[state], records="q1")
     commit(store, "corpus", "k3", {"train-000000.parquet": pa.table({"doc_id": [0]})}, pages="p3")
     keys = {each.key for each in find_holders(store, STAGES, Forgotten([named])).holders}
     assert not {"p3", "k3"} & keys
@@ -128,12 +134,17 @@ def test_what_was_made_without_the_page_does_not_hold_it(store: Store) -> None:
 
 def test_the_newest_line_is_of_artefacts_that_belong_together(store: Store) -> None:
     line = {name: each.key for name, each in newest_line(store, STAGES, "pages").items() if each}
-    assert line == {"crawl": "c1", "pages": "p2"}  # k2 needs a dedup that is not there, b2 tokens that are not
+    assert line == {
+        "crawl": "c1",
+        "records": "q1",
+        "classifiers": "f1",
+        "pages": "p2",
+    }  # k2 needs a dedup that is not there, b2 tokens that are not
     commit(
         store, "dedup", "d2", {"decisions.parquet": pa.table({"doc_id": [1], "canonical_id": [1], "kept": [True]})}, pages="p2"
     )
     line = {name: each.key for name, each in newest_line(store, STAGES, "pages").items() if each}
-    assert line == {"crawl": "c1", "pages": "p2", "dedup": "d2", "corpus": "k2"}
+    assert line == {"crawl": "c1", "records": "q1", "classifiers": "f1", "pages": "p2", "dedup": "d2", "corpus": "k2"}
     assert newest_line(Store(store.root.path + "/nothing"), STAGES, "pages") == {}
 
 
@@ -145,7 +156,7 @@ def test_forget_prints_what_holds_the_page_and_plan_goes_on_saying_it(store: Sto
     assert f"the same text stands at {TWIN} too" in said
     assert "`pageloom run` makes them anew without" in said
     plan = json.loads(run(pageloom.app, ["plan", "--json", "--root", store.root.path]).output)
-    assert [each["key"] for each in plan["forgotten_in"]] == ["c1", "p1", "p2", "k1", "z1", "t1", "b1", "s1", "r1"]
+    assert [each["key"] for each in plan["forgotten_in"]] == ["c1", "q1", "p1", "p2", "k1", "z1", "t1", "b1", "s1", "r1"]
     assert store.artefact("corpus", "k1") is not None, "forget deletes nothing"
 
 

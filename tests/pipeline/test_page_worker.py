@@ -1,156 +1,126 @@
+"""Decisions over columns: the first rule that a row breaks is its reason, and nothing but the decision changes."""
+
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from cluster.store import Location, shard_records
-from pipeline import ledger
+from pipeline.classifiers import SCHEMA as SCORES
+from pipeline.forget import Forgotten, entry
 from pipeline.page_settings import PagesSettings
-from pipeline.page_worker import SCHEMA, PageWorker
-from pipeline.read import Part
+from pipeline.page_worker import PageWorker
+from pipeline.record_worker import PAGE_SIGNALS, SCHEMA
+from pipeline.signals import signals
+from pipeline.words import Vocabulary
 
 
-class Counting:
-    def __init__(self) -> None:
-        self.pages = 0
-
-    def advance(self, by: float, total: float | None = None, unit: str = "") -> None:
-        self.pages += int(by)
+class Silent:
+    def advance(self, *_: object, **__: object) -> None:
+        """Where no Ray runs nobody follows the progress."""
 
 
-def work(directory: Path, *paths: Path, kind: str = "warc", **settings: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Run one unit; returns its rows and its line of the ledger."""
-    counting = Counting()
-    worker = PageWorker(PagesSettings(**settings), Location.of(directory / "out"), counting)  # type: ignore[arg-type]
-    worker({"shard": 5, "parts": [asdict(Part(str(path), path.name, kind)) for path in paths]})
-    table = pq.read_table(directory / "out/part-000005.parquet")
-    assert table.schema.equals(SCHEMA)
-    assert counting.pages == table.num_rows
-    line = shard_records(Location.of(directory / "out"))[5]["counts"]
-    ledger.balance("pages", {5: line})
-    return table.to_pylist(), line
+def record(number: int, text: str, **fields: Any) -> dict[str, Any]:
+    text = text.strip()
+    measured = signals(text, Vocabulary()) | dict.fromkeys(PAGE_SIGNALS, 0.0) if text else {}
+    known = {"language": "en", "language_score": 0.9, "reason": "", "note": "", "source": "crawl", "priority": 0}
+    where = {"doc_id": number, "url": f"http://h/{number}", "host": "h", "warc_file": "a.warc.gz", "warc_offset": number}
+    return {**where, **known, **measured, "text": text, **fields}
 
 
-def page(text: str) -> str:
-    return f"<html><body><p>{text}</p></body></html>"
+def decided(
+    place: Path,
+    records: list[dict[str, Any]],
+    scores: list[tuple[float | None, float | None]] | None = None,
+    least_quality: float | None = None,
+    forgotten: Forgotten | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    place.mkdir(exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(records, schema=SCHEMA), place / "records.parquet")
+    if scores:
+        rows = [
+            {"doc_id": row["doc_id"], "quality": pair[0], "toxicity": pair[1]}
+            for row, pair in zip(records, scores, strict=True)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCORES), place / "scores.parquet")
+    chosen = PagesSettings(**settings)
+    worker = PageWorker(chosen, least_quality, forgotten or Forgotten([]), Location.of(place / "out"), Silent())  # type: ignore[arg-type]
+    worker({"shard": 0, "uri": str(place / "records.parquet"), "scores": str(place / "scores.parquet") if scores else ""})
+    line = shard_records(Location.of(place / "out"))[0]["counts"]
+    assert line["records"] == line["kept"] + sum(line["rejected"].values()) == len(records)
+    return pq.read_table(place / "out/part-000000.parquet").to_pylist()
 
 
-def test_every_record_gets_a_row_with_its_reason(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
-    html = "text/html; charset=utf-8"
-    latin = page(prose.replace("winter", "Größe")).encode("latin-1")
-    path = make_warc(
-        ("http://h/robots.txt", "<html>User-agent: *</html>"),
-        ("http://h/good", page(prose)),
-        ("http://h/gone", page(prose), 404, html),
-        ("http://h/picture", b"\x89PNG", 200, "image/png"),
-        ("http://h/empty", b"  \n ", 200, html),
-        ("http://h/no-text", "<script>1</script>", 200, html),
-        ("http://h/german", page("Die Frau ging am Kai entlang zum Haus des Lotsen, und es war sehr kalt. " * 9)),
-        ("http://h/stub", page("The boat is here.")),
-        ("http://h/deep", "<div>" * 2000 + prose + "</div>" * 2000),
-        ("http://h/binary", b"<p>" + bytes(range(128, 256)) * 40, 200, "text/html; charset=utf-8"),
-        ("http://h/latin", latin, 200, "text/html; charset=iso-8859-1"),
-        ("http://h/nul", page(prose).replace("harbour", "har\0bour"), 200, html),
+def outcome(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["status"], row["reason"], row["value"], row["threshold"]) for row in rows]
+
+
+def test_each_row_has_the_first_reason_in_the_order_of_the_rules(tmp_path: Path, prose: str) -> None:
+    rows = decided(
+        tmp_path,
+        [
+            record(0, prose),
+            record(1, "", reason="http_status", value=404.0, threshold=200.0),
+            record(2, prose, language="de"),
+            record(3, prose, language_score=0.5),
+            record(4, prose, removed_words=0.2),
+            record(5, "too short"),
+            record(6, "too short", language="de"),
+        ],
     )
-    rows, line = work(tmp_path, path)
-    reasons = {row["url"].rpartition("/")[2]: row["reason"] for row in rows}
-    undecodable = reasons.pop("binary")
-    assert undecodable in (
-        "undecodable",
-        "language",
-        "language_score",
-        "gopher_word_count",
-    )  # the detector may name a charset for it
-    assert reasons == {
-        "robots.txt": "robots_txt",
-        "good": "",
-        "gone": "http_status",
-        "picture": "not_html",
-        "empty": "empty",
-        "no-text": "no_text",
-        "german": "language",
-        "stub": "language_score" if reasons["stub"] == "language_score" else "gopher_word_count",
-        "deep": "nesting",
-        "latin": "",
-        "nul": "",
-    }
-    assert all((row["status"] == "kept") == (row["reason"] == "") for row in rows)
-    assert [row["doc_id"] for row in rows] == [5 << 32 | number for number in range(12)]
-    assert (line["records"], line["kept"], line["about"]) == (12, 3, 13)
-    by_url = {row["url"].rpartition("/")[2]: row for row in rows}
-    assert (by_url["gone"]["value"], by_url["gone"]["threshold"]) == (404, 200)
-    assert (by_url["deep"]["value"], by_url["deep"]["threshold"]) == (2000, 1000)
-    assert "Größe" in by_url["latin"]["text"]
-    assert by_url["latin"]["charset_source"] == "http"
-    good = by_url["good"]
-    assert good["text"] == prose.strip()
-    assert (good["host"], good["language"], good["warc_file"], good["http_status"]) == ("h", "en", "made.warc.gz", 200)
-    assert good["extractor"] in ("resiliparse", "resiliparse+trafilatura")
-    assert 0 < good["extraction_score"] <= 1
-    assert good["fetch_time"] == "2026-01-02T03:04:05Z"
+    assert outcome(rows) == [
+        ("kept", "", None, None),
+        ("rejected", "http_status", 404.0, 200.0),
+        ("rejected", "language", None, None),
+        ("rejected", "language_score", 0.5, 0.65),
+        ("rejected", "removed_words", 0.2, 0.05),
+        ("rejected", "gopher_word_count", 2.0, 50.0),
+        ("rejected", "language", None, None),
+    ]
+    assert [bool(row["text"]) for row in rows] == [True] + [False] * 6
+    length = len(prose.strip())
+    assert [row["characters"] for row in rows] == [length, 0, length, length, length, 9, 9]
 
 
-def test_a_page_that_hangs_the_extractor_costs_only_itself(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
-    path = make_warc(("http://h/1", page(prose)), ("http://h/bomb", "<div>" * 100_000 + prose), ("http://h/2", page(prose)))
-    rows, line = work(tmp_path, path, extract_seconds=2, max_nesting=1_000_000)
-    assert [row["reason"] for row in rows] == ["", "extract_timeout", ""]
-    assert (rows[1]["threshold"], rows[1]["note"], rows[1]["text"]) == (2, "2 s", "")
-    assert (line["records"], line["kept"]) == (3, 2)
+def test_a_looser_threshold_keeps_what_a_stricter_one_rejects_from_the_same_records(tmp_path: Path) -> None:
+    records = [record(0, "a river and the sea " * 6, language_score=0.5)]
+    off = {name: None for name in PagesSettings().heuristics.model_dump()}
+    assert outcome(decided(tmp_path / "strict", records, heuristics=off)) == [("rejected", "language_score", 0.5, 0.65)]
+    loose = decided(tmp_path / "loose", records, heuristics=off, language={"min_score": 0.4})
+    assert outcome(loose) == [("kept", "", None, None)]
 
 
-def test_the_same_unit_gives_the_same_bytes(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
-    path = make_warc(*[(f"http://h/{number}", page(f"{prose} {number}")) for number in range(5)])
-    work(tmp_path / "a", path)
-    work(tmp_path / "b", path)
-    assert (tmp_path / "a/out/part-000005.parquet").read_bytes() == (tmp_path / "b/out/part-000005.parquet").read_bytes()
+@pytest.mark.parametrize(("keep", "reasons"), [(["de"], ["language", ""]), ([], ["", ""]), (["en", "de"], ["", ""])])
+def test_the_languages_that_are_kept_are_a_setting(tmp_path: Path, prose: str, keep: list[str], reasons: list[str]) -> None:
+    rows = decided(tmp_path, [record(0, prose), record(1, prose, language="de")], language={"keep": keep})
+    assert [row["reason"] for row in rows] == reasons
 
 
-def test_an_unreadable_file_amid_good_ones_costs_only_itself(
-    make_warc: Callable[..., Path], tmp_path: Path, prose: str
-) -> None:
-    first = make_warc(("http://h/1", page(prose)), name="a.warc.gz")
-    last = make_warc(("http://h/2", page(prose + "It was late.")), name="c.warc.gz")
-    bad = tmp_path / "b.warc.gz"
-    bad.write_bytes(b"\x1f\x8b\x08\0 this is no archive")
-    rows, line = work(tmp_path, first, bad, last)
-    assert [row["warc_file"] for row in rows] == ["a.warc.gz", "b.warc.gz", "c.warc.gz"]
-    assert [row["reason"] for row in rows] == ["", "unreadable", ""]
-    assert line["unreadable"] == {"b.warc.gz": 1}
-    assert rows[1]["note"]
+def test_scores_cut_at_the_quantile_and_the_limit_and_a_missing_score_cuts_nobody(tmp_path: Path, prose: str) -> None:
+    records = [record(number, prose) for number in range(4)]
+    scores = [(0.9, 0.1), (0.2, 0.1), (0.9, 0.8), (None, None)]
+    rows = decided(tmp_path, records, scores, least_quality=0.5, max_toxicity=0.5)
+    assert [row["reason"] for row in rows] == ["", "quality", "toxicity", ""]
+    assert rows[1]["value"] == pytest.approx(0.2)
+    assert rows[1]["threshold"] == 0.5
 
 
-def test_given_text_is_taken_as_it_is(tmp_path: Path, prose: str) -> None:
-    import json
-
-    path = tmp_path / "x.jsonl"
-    path.write_text(json.dumps({"text": prose + "\u00a0end. ", "url": "http://h/"}))
-    rows, _ = work(tmp_path, path, kind="jsonl")
-    assert [(row["text"], row["extractor"], row["status"]) for row in rows] == [(prose + " end.", "given", "kept")]
-
-
-@pytest.mark.parametrize(("keep", "reason"), [(["de"], ""), ([], ""), (["en"], "language")])
-def test_the_languages_that_are_kept_are_a_setting(
-    make_warc: Callable[..., Path], tmp_path: Path, keep: list[str], reason: str
-) -> None:
-    german = " ".join(f"Die Frau ging am Kai entlang zum Haus des Lotsen, und es war der {n}. Tag." for n in range(9))
-    path = make_warc(("http://h/", page(german)))
-    off = {name: None for name in ("min_alphabetic_words", "min_stop_words", "max_duplicate_ngram", "max_top_ngram")}
-    rows, _ = work(tmp_path, path, language={"keep": keep}, heuristics=off)
-    assert (rows[0]["reason"], rows[0]["language"]) == (reason, "de")
+def test_forgotten_pages_go_whatever_else_was_wrong_with_them(tmp_path: Path, prose: str) -> None:
+    records = [record(0, prose), record(1, prose), record(2, "", reason="http_status", value=404.0, threshold=200.0)]
+    listed = Forgotten([entry("url", "http://h/1"), entry("warc_record", "a.warc.gz@2")])
+    rows = decided(tmp_path, records, forgotten=listed)
+    assert [(row["reason"], row["note"], bool(row["text"])) for row in rows] == [
+        ("", "", True),
+        ("forgotten", "url h/1", False),
+        ("forgotten", "warc record a.warc.gz@2", False),
+    ]
+    assert rows[2]["value"] is None
 
 
-def test_rows_say_their_source_and_whether_mojibake_was_repaired(
-    make_warc: Callable[..., Path], tmp_path: Path, prose: str
-) -> None:
-    broken = (prose + "A café on the quay – “closed”.").encode().decode("cp1252", "ignore")
-    path = make_warc(("http://h/whole", page(prose)), ("http://h/broken", page(broken)))
-    worker = PageWorker(PagesSettings(), Location.of(tmp_path / "out"), Counting())  # type: ignore[arg-type]
-    worker({"shard": 0, "parts": [asdict(Part(str(path), path.name, "warc", source="books", priority=4))]})
-    rows = pq.read_table(tmp_path / "out/part-000000.parquet").to_pylist()
-    assert [(row["source"], row["priority"], row["mojibake"]) for row in rows] == [("books", 4, False), ("books", 4, True)]
-    assert "A café on the quay" in rows[1]["text"]
+def test_no_record_at_all_is_no_error(tmp_path: Path) -> None:
+    assert decided(tmp_path, []) == []

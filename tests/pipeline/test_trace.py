@@ -26,7 +26,18 @@ def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
 
     def pages(*rows: dict) -> pa.Table:
         return pa.Table.from_pylist(
-            [{"warc_file": "w", "warc_offset": 9, "reason": "", "language": "en", **row} for row in rows], SCHEMA
+            [
+                {
+                    "warc_file": "w",
+                    "warc_offset": 9,
+                    "reason": "",
+                    "language": "en",
+                    "characters": len(row.get("text", "")),
+                    **row,
+                }
+                for row in rows
+            ],
+            SCHEMA,
         )
 
     second, dropped = 1 << 32, {"reason": "word_count", "value": 3.0, "threshold": 50.0}
