@@ -60,8 +60,9 @@ class CarefulExtractor:
         assert process.stdout is not None
         try:
             send(process.stdin, json.dumps(list(skip)), html)
-            ready, _, _ = select.select([process.stdout], [], [], self.seconds + GRACE)
-            if not ready:
+            answers = select.poll()  # not select(), which knows the first 1024 files of a process only
+            answers.register(process.stdout, select.POLLIN)
+            if not answers.poll(1000 * (self.seconds + GRACE)):
                 self.close()
                 raise ExtractorDied("extract_timeout", "did not answer")
             head, text = receive(process.stdout), receive(process.stdout)

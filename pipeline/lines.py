@@ -19,7 +19,6 @@ MARKS = frozenset("•·◦▪*-0123456789")
 MARKUP = re.compile(r"<[^>]*>")
 LINK = re.compile(r"<a [^>]*>(.*?)</a>")
 OPENING = re.compile(r"\s*<(h[1-6]|p|li|ul|ol|pre|table)\b")
-LETTERS = re.compile(r"[\W_]+")
 WORD = re.compile(r"\w+")
 SENTENCE_ENDS = (".", "!", "?", "…", "。")
 # What lines of boilerplate, of a forum or of a shop say, in the languages of the gold pages.
@@ -105,11 +104,15 @@ def page_lines(html: str, skip: Sequence[str]) -> Lines:
         empty = not line.strip()
     main = plain(preserve_formatting=True, main_content=True)
     marked = plain(preserve_formatting="minimal_html", links=True)
-    keys = [key_of(line) for line in text]
+    written = [WORD.findall(line) for line in text]
+    keys = [
+        key_of(line) if line.lstrip()[:1] in MARKS else "".join(words).replace("_", "")
+        for line, words in zip(text, written, strict=True)
+    ]
     known = dict(zip(text, keys, strict=True))
     in_main = membership(keys, [known[line] if line in known else key_of(line) for line in main.split("\n")])
     tags, linked = tags_and_links(keys, marked)
-    spoken = [WORD.findall(line.lower()) for line in text]
+    spoken = ["\n".join(words).lower().split("\n") if words else [] for words in written]
     words = np.array([len(line) for line in spoken], dtype=np.int32)
     features = line_features(text, keys, spoken, words, in_main, tags, linked, html)
     return Lines(text, apart, keys, words, blocks_of(text, tags, words), features, main)
@@ -119,7 +122,7 @@ def key_of(line: str) -> str:
     bare = line.lstrip()
     if bare[:1] in MARKS:
         bare = MARK.sub("", bare)
-    return LETTERS.sub("", bare)
+    return "".join(WORD.findall(bare)).replace("_", "")  # a third faster than to substitute what is no letter
 
 
 def blocks_of(text: Sequence[str], tags: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -155,12 +158,12 @@ def tags_and_links(keys: Sequence[str], marked: str) -> tuple[np.ndarray, np.nda
                 in_pre = tag == "pre"
             elif not in_pre:
                 tag = ""
-            plain = MARKUP.sub("", line)
+            plain = MARKUP.sub("", line).strip()
             if "<a " in line:
-                linked = len(LETTERS.sub("", MARKUP.sub("", "".join(LINK.findall(line)))))
+                linked = len("".join(WORD.findall(MARKUP.sub("", " ".join(LINK.findall(line))))).replace("_", ""))
         elif not in_pre:
             tag = ""
-        if key := key_of(entities.unescape(plain) if "&" in plain else plain):
+        if plain and (key := key_of(entities.unescape(plain) if "&" in plain else plain)):
             known.setdefault(key, (PLACES.get(tag, 0), min(1.0, linked / len(key))))
         if "</pre>" in line:
             in_pre = False
@@ -190,7 +193,8 @@ def line_features(
     ]
     vocabulary = np.zeros((count, CLASSES), dtype=np.float32)
     if said:
-        np.add.at(vocabulary, tuple(np.array(said).T), 1)
+        cells = [number * CLASSES + found for number, found in said]
+        vocabulary = np.bincount(cells, minlength=count * CLASSES).reshape(count, CLASSES).astype(np.float32)
     if title_words:
         of_title = [len(title_words.intersection(line)) if len(line) < WORDS_HEARD else 0 for line in spoken]
         titled = np.array(of_title, np.float32) / max(3, len(title_words))
@@ -263,7 +267,7 @@ def own_features(line: str, repeated: bool) -> tuple[float, ...]:
         "\t" in line,
         "|" in line,
         "©" in line,
-        any(sign in line for sign in "$€£¥"),
+        "$" in line or "€" in line or "£" in line or "¥" in line,
         ":" in line,
         "?" in line,
         repeated,

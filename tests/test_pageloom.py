@@ -42,7 +42,7 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["run", "--set", "sft.batch=3"], "sft.batch (3) is not divisible by cluster.train_workers (2)"),
         (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
         (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
-        (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, pages, dedup"),
+        (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, records, classifiers, pages"),
         (["run", "--root", "ftp://x/y"], "ftp://x/y: cannot open this location"),
         (["run", "--nonsense"], "No such option: --nonsense"),
         (["trace", "http://x/"], "nothing crawled yet"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.line_rules import clean_lines
-from pipeline.page_settings import LineSettings
+from pipeline.record_settings import LineSettings
 
 REFINEDWEB, C4 = LineSettings(refinedweb=True), LineSettings(c4=True)
 
