@@ -41,7 +41,7 @@ class RecordsSettings(BaseModel):
         default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
     )
     ask_trafilatura_below: float = Field(
-        0.6, ge=0, le=1, description="expected word F1 of a page's text; below it trafilatura, which is slow, is asked too"
+        0.5, ge=0, le=1, description="expected word F1 of a page's text; below it trafilatura, which is slow, is asked too"
     )
     extract_seconds: float = Field(20, gt=0, description="seconds for a page's extraction; after that it is `extract_timeout`")
     extract_memory_mb: int = Field(
