@@ -26,7 +26,6 @@ from pipeline.careful import CarefulExtractor
 from pipeline.extract import Extracted, Limits, extract, load_trafilatura
 from pipeline.gold import GoldPage, gold_pages, word_f1
 
-
 TURN = 16  # pages
 
 
