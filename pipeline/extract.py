@@ -23,6 +23,7 @@ CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empt
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
 TRAFILATURA_CHARACTERS = 1_000_000  # its time grows faster than the page
+SURE = 0.999  # an expectation rounds to 1 where every line is certain; asking below 1 asks there too
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def extract(html: str, skip: Sequence[str], limits: Limits, second: Callable[[st
     """
     lines = page_lines(html, skip)
     choice, extractor = choose(lines), "resiliparse"
-    if choice.expected < limits.ask_below and len(html) <= TRAFILATURA_CHARACTERS and lines.text:
+    if min(choice.expected, SURE) < limits.ask_below and len(html) <= TRAFILATURA_CHARACTERS and lines.text:
         choice, extractor = choose(lines, second(html)), "resiliparse+trafilatura"
     return Extracted(tidy(joined(lines, choice.kept) or lines.main), extractor, round(choice.expected, 4))
 

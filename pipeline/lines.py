@@ -105,13 +105,16 @@ def page_lines(html: str, skip: Sequence[str]) -> Lines:
     main = plain(preserve_formatting=True, main_content=True)
     marked = plain(preserve_formatting="minimal_html", links=True)
     written = [WORD.findall(line) for line in text]
-    keys = [
-        key_of(line) if line.lstrip()[:1] in MARKS else "".join(words).replace("_", "")
-        for line, words in zip(text, written, strict=True)
-    ]
-    known = dict(zip(text, keys, strict=True))
+    keys, known = list[str](), dict[str, str]()
+    for line, words_written in zip(text, written, strict=True):
+        bare, key = line.lstrip(), "".join(words_written).replace("_", "")
+        if bare[:1] in MARKS:
+            bare = MARK.sub("", bare)
+            key = "".join(WORD.findall(bare)).replace("_", "")
+        keys.append(key)
+        known[line] = known[bare.rstrip()] = key
     in_main = membership(keys, [known[line] if line in known else key_of(line) for line in main.split("\n")])
-    tags, linked = tags_and_links(keys, marked)
+    tags, linked = tags_and_links(keys, marked, known)
     spoken = ["\n".join(words).lower().split("\n") if words else [] for words in written]
     words = np.array([len(line) for line in spoken], dtype=np.int32)
     features = line_features(text, keys, spoken, words, in_main, tags, linked, html)
@@ -146,7 +149,7 @@ def membership(keys: Sequence[str], others: Sequence[str]) -> np.ndarray:
     return found
 
 
-def tags_and_links(keys: Sequence[str], marked: str) -> tuple[np.ndarray, np.ndarray]:
+def tags_and_links(keys: Sequence[str], marked: str, key_by_line: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Index into TAGS and the share of linked characters for each line, from resiliparse's reduced HTML of the page."""
     known: dict[str, tuple[int, float]] = {}
     tag, in_pre = "", False
@@ -163,7 +166,9 @@ def tags_and_links(keys: Sequence[str], marked: str) -> tuple[np.ndarray, np.nda
                 linked = len("".join(WORD.findall(MARKUP.sub("", " ".join(LINK.findall(line))))).replace("_", ""))
         elif not in_pre:
             tag = ""
-        if plain and (key := key_of(entities.unescape(plain) if "&" in plain else plain)):
+        if "&" in plain:
+            plain = entities.unescape(plain)
+        if plain and (key := key_by_line[plain] if plain in key_by_line else key_of(plain)):
             known.setdefault(key, (PLACES.get(tag, 0), min(1.0, linked / len(key))))
         if "</pre>" in line:
             in_pre = False

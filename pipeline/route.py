@@ -57,7 +57,7 @@ def probabilities(features: np.ndarray) -> np.ndarray:
     """float32, of each line to be main content: the mean over the networks."""
     total = np.zeros(len(features), dtype=np.float32)
     for network in networks():
-        hidden = np.maximum((features - network["mean"]) / network["deviation"] @ network["in"] + network["in_bias"], 0)
+        hidden = np.maximum(features @ network["in"] + network["in_bias"], 0)
         for layer, dilation in enumerate(DILATIONS):
             hidden = hidden + np.maximum(convolved(hidden, network[f"window{layer}"], network[f"bias{layer}"], dilation), 0)
         total += 1 / (1 + np.exp(-np.clip(hidden @ network["out"] + network["out_bias"], -30, 30)))
@@ -67,7 +67,8 @@ def probabilities(features: np.ndarray) -> np.ndarray:
 def convolved(rows: np.ndarray, window: np.ndarray, bias: np.ndarray, dilation: int) -> np.ndarray:
     """rows: lines x channels. window: places x channels x channels, centred on the line; zeros beyond the page's ends."""
     reach = len(window) // 2 * dilation
-    padded = np.pad(rows, ((reach, reach), (0, 0)))
+    padded = np.zeros((len(rows) + 2 * reach, rows.shape[1]), dtype=np.float32)
+    padded[reach : reach + len(rows)] = rows
     views = [padded[place * dilation : place * dilation + len(rows)] for place in range(len(window))]
     return np.hstack(views) @ window.reshape(-1, window.shape[2]) + bias
 
@@ -97,6 +98,12 @@ def networks() -> list[dict[str, np.ndarray]]:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
     count = 1 + max(int(name.partition("/")[0]) for name in arrays)
     return [
-        {name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{number}/")}
+        scaled({name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{number}/")})
         for number in range(count)
     ]
+
+
+def scaled(network: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The standardisation of the features goes into the first layer: a page's lines pass once less through memory."""
+    enter = network["in"] / network["deviation"][:, None]
+    return network | {"in": enter, "in_bias": network["in_bias"] - network["mean"] @ enter}

@@ -67,13 +67,13 @@ def test_a_hundred_thousand_levels_hang_the_extractor_and_cost_that_page_alone()
         assert "number 4" in careful_one(article(5)).text
 
 
-def test_a_bomb_for_trafilatura_alone_is_ended_inside_its_c_code() -> None:
-    """24,000 paragraphs below 240 levels: minutes in lxml, where no Python handler runs; a second in resiliparse."""
+def test_a_page_that_trafilatura_is_slow_on_is_ended_too() -> None:
+    """24,000 paragraphs below 240 levels: some five seconds with trafilatura, less than one without."""
     whole = f"<p>{'The boat lay in the harbour, and the tide came in. ' * 20}</p>"
     bomb = whole + "<div>" * 240 + "<p>a word here and more</p>" * 24_000 + "</div>" * 240 + whole
     with extractor(NEVER) as alone:
         assert "a word here" in alone(bomb).text
-    with extractor(ALWAYS, seconds=6) as both:
+    with extractor(ALWAYS, seconds=1) as both:
         with pytest.raises(ExtractorDied) as died:
             both(bomb)
         assert died.value.reason == "extract_timeout"

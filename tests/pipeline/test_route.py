@@ -11,7 +11,7 @@ from pipeline.route_training import Network, labels
 
 
 def networks_of(network: Network) -> list[dict[str, np.ndarray]]:
-    return [{name: array.astype(np.float32) for name, array in network.arrays().items()}]
+    return [route.scaled({name: array.astype(np.float32) for name, array in network.arrays().items()})]
 
 
 @pytest.mark.parametrize("count", [1, 2, 40])
