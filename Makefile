@@ -34,7 +34,7 @@ check: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

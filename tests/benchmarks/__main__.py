@@ -1,14 +1,23 @@
-"""`make bench`: measures what the README states, on this machine, and prints it as Markdown."""
+"""`make bench`: measures what the README states, on this machine, and prints it as Markdown.
+
+    python -m tests.benchmarks [NAME ...]        all of them, or those that are named
+
+`quickstart` needs nothing; the others need the folder of real data (PAGELOOM_SHARED, or `shared` beside the checkout).
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 
 from tests.benchmarks import quickstart
+
+ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "pages")
 
 
 def machine() -> str:
@@ -20,7 +29,23 @@ def machine() -> str:
     )
 
 
+def main(names: list[str]) -> None:
+    if unknown := [name for name in names if name not in ("quickstart", *ON_REAL_DATA)]:
+        sys.exit(f"{unknown[0]}: no such benchmark; there are quickstart, {', '.join(ON_REAL_DATA)}")
+    data = Path(os.environ.get("PAGELOOM_SHARED") or Path(__file__).parents[3] / "shared") / "data"
+    print(f"Machine: {machine()}\n", flush=True)
+    if not names or "quickstart" in names:
+        for table in quickstart.measure():
+            print(table, "\n", flush=True)
+    for name in names or ON_REAL_DATA:
+        if name == "quickstart":
+            continue
+        print(f"## {name}\n", flush=True)
+        if not data.is_dir():
+            print("not measured: the folder of real data is not here\n")
+            continue
+        subprocess.run([sys.executable, "-m", f"tests.benchmarks.{name}", str(data)], check=True)
+
+
 if __name__ == "__main__":
-    print(f"Machine: {machine()}\n")
-    for table in quickstart.measure():
-        print(table, "\n")
+    main(sys.argv[1:])

@@ -117,7 +117,7 @@ def child_table(pages: list[GoldPage], limits: Limits) -> Table:
 
 def main(data: Path) -> None:
     limits, console = Limits(), Console()
-    held = [page for page in gold_pages(data) if page.held_out]
+    held = [page for page in gold_pages(data / "html") if page.held_out]
     wcxb = [page for page in held if page.source == "wcxb"]
     measured, found = quality(wcxb, limits)
     console.print(quality_table(wcxb, measured, found))
