@@ -254,6 +254,11 @@ def status(recipe: RecipeArgument = None, root: RootOption = None, set: SetOptio
         out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
 
 
+def line_of(chosen: Recipe, store: Store) -> dict[str, Artefact | None]:
+    """The artefact of every stage as the recipe is now; None where it is not made yet."""
+    return {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+
+
 @app.command()
 def report(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None) -> None:
     """Write the run's report again from what the artefacts tell of themselves."""
@@ -292,7 +297,7 @@ def show_pages(
 
     chosen = load(recipe, root, set, input)
     store = Store(chosen.root_uri)
-    made = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+    made = line_of(chosen, store)
     pages, records = made["pages"], made["records"]
     if pages is None or records is None:
         raise RequestError(f"{store.root}: no pages of this recipe yet; `pageloom run --until pages` makes them")
@@ -381,7 +386,7 @@ def trace(
 
     chosen = load(recipe, root, set, input)
     store = Store(chosen.root_uri)
-    artefacts = {each.stage.name: store.artefact(each.stage.name, each.key) for each in make_plan(chosen, STAGES, store)}
+    artefacts = line_of(chosen, store)
     if artefacts["pages"] is None:  # stale, perhaps because the page was just forgotten: the last line that is whole
         artefacts = newest_line(store, [stage.name for stage in STAGES], "pages") or artefacts
     if artefacts["crawl"] is None:

@@ -8,22 +8,8 @@ from actors.evaluation.generation import sample_answers, until_end
 
 
 @pytest.fixture(scope="module")
-def tiny_llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=8,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=32,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.4,
-    )
-    return LlamaForCausalLM(config).eval()
+def tiny_llama(random_llama):
+    return random_llama(vocabulary=8, spread=0.4)
 
 
 def test_answers_of_a_padded_batch_follow_the_models_own_distribution(tiny_llama):

@@ -24,22 +24,8 @@ def test_every_token_but_the_first_is_scored_once_with_half_a_context_before_it(
 
 
 @pytest.fixture(scope="module")
-def tiny_llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=50,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=32,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-    )
-    return LlamaForCausalLM(config).eval()
+def tiny_llama(random_llama):
+    return random_llama(vocabulary=50, spread=0.5)
 
 
 def test_short_documents_cost_what_the_model_itself_says_one_by_one(tiny_llama):
