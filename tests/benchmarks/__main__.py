@@ -17,7 +17,7 @@ import psutil
 
 from tests.benchmarks import quickstart
 
-ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "pages")
+ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages")
 
 
 def machine() -> str:

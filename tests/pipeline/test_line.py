@@ -25,6 +25,8 @@ from cluster.run import run_plan
 from cluster.session import Session
 from cluster.stage import make_plan
 from cluster.store import Artefact, Store, shard_records
+from pipeline.forget import entry, remember
+from pipeline.page_settings import HeuristicSettings
 from pipeline.reader import TokenReader
 from pipeline.stages import STAGES
 from pipeline.trace import Training, trace_page
@@ -236,3 +238,51 @@ def test_the_line_runs_on_object_storage(run: Run, s3_root: str, make_warc: Call
     assert remote["pages"].digest == local["pages"].digest
     with remote["tokens"].location.as_local() as directory:
         assert TokenReader(directory, "train", seed=1).count == remote["tokens"].counts["train_sequences"]
+
+
+def test_a_threshold_and_a_forgotten_page_change_the_pages_and_never_the_records(
+    run: Run, make_warc: Callable[..., Path], tmp_path: Path
+) -> None:
+    archive = make_warc(*made_pages(8))
+    root, changes = tmp_path / "root", [f"crawl.input=[{archive}]"]
+    first = run(root, "pages", *changes)
+    assert first["pages"].counts["kept"] == 8
+    with pytest.raises(WorkError, match="no page survived the filters: 8 read, rejected by reason: gopher_word_count 8"):
+        run(root, "pages", *changes, "pages.heuristics.min_words=1000")
+    remember(Store(root).root, entry("url", "http://h/3"))
+    without = run(root, "pages", *changes)
+    assert [each.key for each in Store(root).artefacts("records")] == [first["records"].key]
+    assert without["pages"].counts["rejected"] == {"forgotten": 1}
+    assert {row["url"] for row in rows(without["pages"], "part") if row["status"] == "kept"} == {
+        f"http://h/{number}" for number in range(8) if number != 3
+    }
+
+
+def test_quality_is_trained_on_named_texts_and_keeps_the_best_share(
+    run: Run, make_warc: Callable[..., Path], tmp_path: Path
+) -> None:
+    nautical, legal = "harbour tide pilot vessel anchor mast", "statute clause tenant liable hereby party"
+    chance = random.Random(5)
+
+    def about(words: str) -> str:
+        return " ".join(" ".join(chance.choices(f"{words} {WORDS}".split(), k=12)).capitalize() + "." for _ in range(30))
+
+    pages = [(f"http://h/{number}", f"<p>{about(legal if number % 2 else nautical)}</p>") for number in range(20)]
+    (tmp_path / "good.jsonl").write_text("".join(json.dumps({"text": about(nautical)}) + "\n" for _ in range(30)))
+    (tmp_path / "bad.jsonl").write_text("".join(json.dumps({"text": about(legal)}) + "\n" for _ in range(30)))
+    off = dict.fromkeys(HeuristicSettings.model_fields)
+    artefacts = run(
+        tmp_path / "root",
+        "pages",
+        f"crawl.input=[{make_warc(*pages)}]",
+        f"classifiers.quality.positives=[{tmp_path}/good.jsonl]",
+        f"classifiers.quality.negative_files=[{tmp_path}/bad.jsonl]",
+        "pages.keep_quality=0.5",
+        "pages.language.keep=[]",
+        "pages.language.min_score=0",
+        f"pages.heuristics={json.dumps(off)}",
+    )
+    assert artefacts["classifiers"].counts["quality_auc"] > 0.95
+    assert artefacts["pages"].counts["rejected"] == {"quality": 10}
+    kept = {int(row["url"].rpartition("/")[2]) for row in rows(artefacts["pages"], "part") if row["status"] == "kept"}
+    assert kept == set(range(0, 20, 2))
