@@ -272,7 +272,7 @@ def draw_bars(block: Bars) -> str:
     finite = [abs(value) for value in block.values if math.isfinite(value)]
     longest = max(finite, default=0) or 1
     rows = "".join(
-        f'<tr><th scope="row">{text(label)}</th><td><i{" class=below" if value < 0 else ""} '
+        f'<tr><th scope="row">{text(label).replace("_", "_<wbr>")}</th><td><i{" class=below" if value < 0 else ""} '
         f'style="width:{100 * min(abs(value) / longest, 1) if math.isfinite(value) else 0:.2f}%"></i></td>'
         f'<td class="number">{number(value)}</td></tr>'
         for label, value in zip(block.labels, block.values, strict=True)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import safetensors.numpy
-import torch
 import xxhash
 
 from pipeline.classifier_settings import LinearSettings
@@ -195,6 +194,8 @@ def minimise(rows: Matrix, signs: np.ndarray, importance: np.ndarray, columns: i
 
     signs, importance: float64 [texts]. Returns float64 [columns + 1].
     """
+    import torch  # half a second that only training needs
+
     point = torch.zeros(columns + 1, dtype=torch.float64)
     optimiser = torch.optim.LBFGS([point], max_iter=settings.steps, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
 
