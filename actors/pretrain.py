@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
@@ -19,13 +21,21 @@ from cluster.errors import RequestError
 from cluster.report import Headline, Lines, Table
 from cluster.stage import Context
 from cluster.store import Location
+from pipeline.mixture import MixtureOrder
+from pipeline.order import SequenceOrder
 from pipeline.reader import TokenReader
+from pipeline.token_index import INDEX, TokenIndex
+
+WORN = 4  # epochs up to which repeated text is worth about as much as new (Muennighoff et al. 2023)
 
 
 def pretrain(ctx: Context) -> None:
     """Stage `base`: train, export, tell."""
     settings: PretrainSettings = ctx.settings
     tokens, tokenizer = ctx.inputs["tokens"].location, ctx.inputs["tokenizer"].location
+    index = TokenIndex.model_validate((tokens / INDEX).read_json())
+    order = index.training_order(settings.seed, settings.weights)  # weights that fit no source are refused before ranks start
+    seen = sources_seen(index.sequences("train"), order, settings.steps * settings.batch)
     outcome = fit(ctx, partial(Pretraining, settings, tokens, tokenizer), settings, tokenizer)
     ctx.count(
         parameters=outcome.parameters,
@@ -33,11 +43,13 @@ def pretrain(ctx: Context) -> None:
         skipped_steps=outcome.progress.skipped,
         held_out_loss=outcome.held_out["loss"],
         held_out_bits_per_byte=outcome.held_out["bits_per_byte"],
+        sources=[asdict(each) for each in seen],
     )
     ctx.tell(
         Headline(label="parameters", value=outcome.parameters),
         loss_curve("Pretraining loss", "nats per token", outcome),
         figures(outcome),
+        told_sources(seen, index.weights if settings.weights is None else settings.weights, index.sequence_length),
     )
 
 
@@ -49,7 +61,7 @@ class Pretraining:
         self.tokenizer = load_tokenizer(files.enter_context(tokenizer.as_local()))
         self.bytes = token_bytes(self.tokenizer)
         directory = files.enter_context(tokens.as_local())
-        self.train = TokenReader(directory, "train", settings.seed)
+        self.train = TokenReader(directory, "train", settings.seed, settings.weights)
         self.held_out = TokenReader(directory, "heldout", settings.seed)
         length, context = self.train.sequence_length, settings.model.context
         if length > context:
@@ -75,6 +87,47 @@ class Pretraining:
         nats = sum(float(self.loss(model, part)) for part in split(batch, self.settings.micro_batch))
         sums = total({"nats": nats} | self.sizes(batch), model.device)
         return {"loss": sums["nats"] / sums["units"], "bits_per_byte": bits_per_byte(sums["nats"], sums["bytes"])}
+
+
+@dataclass(frozen=True)
+class SourceSeen:
+    """What a training takes of a source, in sequences. epochs: how often it sees each of them, in the mean."""
+
+    source: str
+    sequences: int
+    trained: float
+    share: float
+    epochs: float
+
+
+def sources_seen(sequences: Mapping[str, int], order: SequenceOrder | MixtureOrder, trained: int) -> list[SourceSeen]:
+    """Of each source, what the first `trained` sequences of an order hold: exact with weights, without them in the mean."""
+    found = []
+    for name, number in sequences.items():
+        drawn = float(order.drawn(name, trained)) if isinstance(order, MixtureOrder) else trained * number / order.count
+        found.append(SourceSeen(name, number, drawn, drawn / trained, drawn / number))
+    return found
+
+
+def told_sources(seen: Sequence[SourceSeen], weights: Mapping[str, float] | None, length: int) -> Table:
+    """What was trained on, source by source."""
+    worn = [each.source for each in seen if each.epochs > WORN]
+    return Table(
+        title="Training by source",
+        columns=["source", "tokens there", "weight", "tokens trained on", "share", "epochs"],
+        rows=[
+            [
+                each.source,
+                each.sequences * length,
+                None if weights is None else weights[each.source],
+                round(each.trained * length),
+                round(each.share, 4),
+                round(each.epochs, 3),
+            ]
+            for each in seen
+        ],
+        note=f"{', '.join(worn)}: beyond {WORN} epochs the same text teaches less and less" if worn else "",
+    )
 
 
 def loss_curve(title: str, unit: str, outcome: Outcome) -> Lines:
