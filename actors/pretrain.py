@@ -82,11 +82,27 @@ class Pretraining:
         return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch["ids"][:, 1:].flatten(), reduction="sum")
 
     def evaluate(self, model: PreTrainedModel, rank: int, world: int) -> dict[str, float]:
+        """Loss and bits per byte; where the held-out sequences are of several sources, the loss of each as well."""
         count = even(min(self.settings.heldout, self.held_out.count), world)
+        sources = self.held_out.sources(self.held_out.sequence_ids(0, count))
+        mine = sources[rank * (count // world) : (rank + 1) * (count // world)]
         batch = {"ids": torch.as_tensor(self.held_out.batch(0, count, rank, world)).to(model.device)}
-        nats = sum(float(self.loss(model, part)) for part in split(batch, self.settings.micro_batch))
-        sums = total({"nats": nats} | self.sizes(batch), model.device)
-        return {"loss": sums["nats"] / sums["units"], "bits_per_byte": bits_per_byte(sums["nats"], sums["bytes"])}
+        # Every rank runs the model on the same shapes (sharded weights are gathered together), whatever its sources are.
+        nats = [float(each) for part in split(batch, self.settings.micro_batch) for each in self.sequence_nats(model, part)]
+        sums = {"nats": sum(nats)} | self.sizes(batch)
+        names = sorted(set(sources)) if len(set(sources)) > 1 else []
+        for name in names:
+            sums[f"nats of {name}"] = sum(each for each, source in zip(nats, mine, strict=True) if source == name)
+        sums = total(sums, model.device)
+        found = {"loss": sums["nats"] / sums["units"], "bits_per_byte": bits_per_byte(sums["nats"], sums["bytes"])}
+        targets = sums["units"] / count  # of one sequence
+        return found | {f"loss_{name}": sums[f"nats of {name}"] / (sources.count(name) * targets) for name in names}
+
+    def sequence_nats(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+        """The loss summed over each sequence: float32 [sequences]."""
+        logits, targets = model(input_ids=batch["ids"], use_cache=False).logits[:, :-1], batch["ids"][:, 1:]
+        losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
+        return losses.view_as(targets).sum(1)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ class TokenReader:
         weights: of the sources, instead of those the index names; held-out sequences are never weighted.
         Raises RequestError where weights and sources do not match.
         """
-        index = TokenIndex.model_validate_json((Path(directory) / INDEX).read_bytes())
+        self.split = split
+        self.index = index = TokenIndex.model_validate_json((Path(directory) / INDEX).read_bytes())
         self.sequence_length = index.sequence_length
         shards = [shard for shard in index.splits[split] if shard.sequences]
         self.shards = [
@@ -42,6 +43,10 @@ class TokenReader:
     def sequence_ids(self, step: int, global_batch: int) -> np.ndarray:
         """The sequences of a step, in batch order: int64 [global_batch], each in 0..count-1."""
         return self.order.sequence_ids(step, global_batch)
+
+    def sources(self, sequences: np.ndarray) -> list[str]:
+        """The source of each of these sequences."""
+        return self.index.sources_of(self.split, sequences)
 
     def batch(self, step: int, global_batch: int, rank: int, world: int) -> np.ndarray:
         """A rank's part of a step: token ids, int64 [global_batch / world, sequence_length].

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 from pydantic import BaseModel
 
 from cluster.errors import RequestError
@@ -17,12 +18,12 @@ INDEX = "tokens.json"
 class TokenShard(BaseModel):
     """SPLIT-NNNNN.bin: its sequences, those of one source behind those of another.
 
-    sources: how many are of each, in the order in which they lie there.
+    sources: how many are of each, in the order in which they lie there; empty in artefacts older than weights.
     """
 
     name: str
     sequences: int
-    sources: dict[str, int]
+    sources: dict[str, int] = {}
 
 
 class TokenIndex(BaseModel):
@@ -45,6 +46,16 @@ class TokenIndex(BaseModel):
             found.update(shard.sources)
         return dict(sorted(found.items()))
 
+    def runs(self, split: str) -> list[tuple[str, int]]:
+        """(source, sequences) in the order of the ids; a source has a run in every shard that holds any of it."""
+        return [(source, number) for shard in self.splits[split] for source, number in shard.sources.items()]
+
+    def sources_of(self, split: str, sequences: np.ndarray) -> list[str]:
+        """The source of each of these ids."""
+        runs = self.runs(split)
+        found = np.searchsorted(np.cumsum([number for _, number in runs]), sequences, side="right")
+        return [runs[run][0] for run in found.tolist()]
+
     def first_sequences(self, split: str) -> dict[str, int]:
         """The id of each shard's first sequence."""
         firsts, count = {}, 0
@@ -62,10 +73,9 @@ class TokenIndex(BaseModel):
         sources = self.sequences("train")
         chosen = self.weights if weights is None else weights
         if chosen is None:
-            return SequenceOrder(sum(sources.values()), seed)
+            return SequenceOrder(sum(shard.sequences for shard in self.splits["train"]), seed)
         check_weights(chosen, sources, self.sequence_length)
-        runs = [(source, number) for shard in self.splits["train"] for source, number in shard.sources.items()]
-        return MixtureOrder(runs, chosen, seed)
+        return MixtureOrder(self.runs("train"), chosen, seed)
 
 
 def check_weights(weights: Mapping[str, float], sources: Mapping[str, int], length: int) -> None:

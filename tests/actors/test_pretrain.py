@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+from contextlib import ExitStack
+
+import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 from pydantic import ValidationError
 
-from actors.pretrain import sources_seen, told_sources
-from actors.settings import PretrainSettings
+from actors.pretrain import Pretraining, sources_seen, told_sources
+from actors.settings import ModelSettings, PretrainSettings
+from cluster.store import Location
 from pipeline.mixture import MixtureOrder
 from pipeline.order import SequenceOrder
 
@@ -33,3 +41,36 @@ def test_weights_of_a_training_are_checked_with_the_recipe():
         PretrainSettings(weights={"web": 0})
     with pytest.raises(ValidationError, match="weights: web has -1; give 0 to 1,000,000"):
         PretrainSettings(weights={"web": -1})
+
+
+@pytest.fixture
+def one_rank():
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_held_out_loss_is_told_for_all_and_for_each_source(tokenizer_directory, tmp_path, one_rank):
+    ids = np.random.default_rng(0).integers(5, 260, (9, 16)).astype("<u2")
+    for split in ("train", "heldout"):
+        (tmp_path / f"{split}-00000.bin").write_bytes(ids.tobytes())
+    splits = {
+        split: [{"name": f"{split}-00000", "sequences": 9, "sources": {"books": 4, "web": 5}}] for split in ("train", "heldout")
+    }
+    index = {"sequence_length": 16, "dtype": "<u2", "vocabulary": 320, "splits": splits}
+    (tmp_path / "tokens.json").write_text(json.dumps(index))
+    shape = ModelSettings(layers=1, hidden=32, heads=1, kv_heads=1, intermediate=32, context=16)
+    settings = PretrainSettings(model=shape, micro_batch=2, heldout=9)
+    with ExitStack() as files, torch.no_grad():
+        task = Pretraining(settings, Location.of(tmp_path), Location.of(tokenizer_directory), files)
+        model = task.model()
+        found = task.evaluate(model, 0, 1)
+
+        def mean(part):
+            tokens = torch.from_numpy(part.astype(np.int64))
+            return float(F.cross_entropy(model(tokens).logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()))
+
+        assert found["loss"] == pytest.approx(mean(ids), rel=1e-5)
+        assert found["loss_books"] == pytest.approx(mean(ids[:4]), rel=1e-5)
+        assert found["loss_web"] == pytest.approx(mean(ids[4:]), rel=1e-5)
+        assert abs(found["loss_books"] - found["loss_web"]) > 1e-3

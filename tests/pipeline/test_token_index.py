@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from cluster.errors import RequestError
@@ -34,6 +35,17 @@ def test_the_index_knows_where_the_sequences_of_each_source_lie() -> None:
 
 def test_without_weights_every_sequence_comes_once_an_epoch_in_the_order_of_one_source() -> None:
     assert index().training_order(7).sequence_ids(0, 16).tolist() == SequenceOrder(16, 7).sequence_ids(0, 16).tolist()
+
+
+def test_every_sequence_leads_to_its_source() -> None:
+    assert index().sources_of("train", np.array([15, 3, 4, 0])) == ["web", "books", "web", "books"]
+
+
+def test_an_index_from_before_there_were_sources_keeps_its_order() -> None:
+    splits = {"train": [{"name": "train-00000", "sequences": 9}, {"name": "train-00001", "sequences": 7}], "heldout": []}
+    old = TokenIndex.model_validate({"sequence_length": 16, "dtype": "<u2", "vocabulary": 300, "splits": splits})
+    assert old.training_order(7).sequence_ids(0, 16).tolist() == SequenceOrder(16, 7).sequence_ids(0, 16).tolist()
+    assert old.first_sequences("train") == {"train-00000": 0, "train-00001": 9}
 
 
 def test_a_training_s_own_weights_come_first_then_those_of_the_sources() -> None:
