@@ -393,7 +393,7 @@ def trace(
         raise RequestError(f"{store.root}: nothing crawled yet; `pageloom run` starts")
     base = artefacts["base"]
     settings = base.manifest["settings"] if base else {}
-    trained = Training(settings["steps"], settings["batch"], settings["seed"]) if base else None
+    trained = Training(settings["steps"], settings["batch"], settings["seed"], settings.get("weights")) if base else None
     traced = trace_page(url, artefacts, trained)
     print(traced.model_dump_json(indent=1) if as_json else describe(traced))
 

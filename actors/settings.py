@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pipeline.weights import whole_weights
 
 
 class ModelSettings(BaseModel):
@@ -73,7 +75,21 @@ class TrainingSettings(BaseModel):
 class PretrainSettings(TrainingSettings):
     """Pretraining from random weights on packed sequences."""
 
+    weights: dict[str, float] | None = Field(
+        None,
+        description="of every source in the batches, instead of those in `crawl.sources`, such as {web: 3, books: 1}; "
+        "0 leaves one out; null: those, or where they have none every token once an epoch",
+    )
     model: ModelSettings = Field(default_factory=ModelSettings)
+
+    @field_validator("weights")
+    @classmethod
+    def weights_have_a_cycle(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
+        if weights is not None:
+            if wrong := [name for name, weight in weights.items() if not 0 <= weight <= 1e6]:
+                raise ValueError(f"weights: {wrong[0]} has {weights[wrong[0]]:g}; give 0 to 1,000,000")
+            whole_weights(weights)
+        return weights
 
 
 class SftSettings(TrainingSettings):

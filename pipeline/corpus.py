@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def run_corpus(ctx: Context) -> None:
         train_bytes=size["train"],
         heldout_bytes=size["heldout"],
         redacted=dict(spans.most_common()),
+        sources=by_source(lines),
     )
     ctx.tell(
         Table(
@@ -75,6 +77,7 @@ def run_corpus(ctx: Context) -> None:
             columns=["split", "documents", "characters", "bytes"],
             rows=[[split, documents[split], characters[split], size[split]] for split in SPLITS],
         ),
+        *told_sources(by_source(lines)),
         *told_hits([hit for line in lines for hit in line["hits"]], ctx.settings),
         Bars(
             title="Personal data replaced",
@@ -84,6 +87,29 @@ def run_corpus(ctx: Context) -> None:
             note="by placeholders; where each stood in its page is in the column `personal`, what it was nowhere",
         ),
     )
+
+
+def by_source(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Documents, held-out ones among them and characters of each source, in name order, from the shards' counts."""
+    found = defaultdict[str, Counter[str]](Counter)
+    for line in lines:
+        for name, each in line["sources"].items():
+            held = each["documents"] if line["split"] == "heldout" else 0
+            found[name].update(documents=each["documents"], heldout=held, characters=each["characters"])
+    return {name: dict(figures) for name, figures in sorted(found.items())}
+
+
+def told_sources(sources: Mapping[str, Mapping[str, int]]) -> list[Table]:
+    """How much of the corpus is of each source; nothing where all is of one."""
+    if len(sources) < 2:
+        return []
+    return [
+        Table(
+            title="Corpus by source",
+            columns=["source", "documents", "of them held out", "characters"],
+            rows=[[name, each["documents"], each["heldout"], each["characters"]] for name, each in sources.items()],
+        )
+    ]
 
 
 def told_hits(hits: list[list[Any]], settings: CorpusSettings) -> list[Table]:

@@ -18,7 +18,15 @@ from pipeline.personal import PersonalData, redact
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())])
 # personal: where in the page's text (not in the document's) what was replaced stood; never what it was.
-SCHEMA = pa.schema([("doc_id", pa.int64()), ("url", pa.string()), ("text", pa.large_string()), ("personal", pa.list_(SPAN))])
+SCHEMA = pa.schema(
+    [
+        ("doc_id", pa.int64()),
+        ("source", pa.string()),
+        ("url", pa.string()),
+        ("text", pa.large_string()),
+        ("personal", pa.list_(SPAN)),
+    ]
+)
 SPLITS = ("train", "heldout")
 
 
@@ -36,7 +44,7 @@ class CorpusWorker:
         self.benchmarks = benchmark(read_benchmarks(settings.benchmarks)) if settings.benchmarks else None
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "url", "text"])
+        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "source", "url", "text"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
         wanted = pc.and_(pc.is_in(pages["doc_id"], self.kept), heldout if unit["split"] == "heldout" else pc.invert(heldout))
         pages = pages.filter(wanted)
@@ -66,6 +74,7 @@ class CorpusWorker:
             characters=sum(map(len, texts)),
             bytes=sum(len(text.encode()) for text in texts),
             spans=dict(spans),
+            sources=by_source(documents),
         )
         self.track.advance(len(texts), unit["total"], "documents")
 
@@ -75,3 +84,12 @@ class CorpusWorker:
             return text, []
         cleaned = decontaminate(text, self.benchmarks, self.settings.benchmark_overlap)
         return cleaned.text, cleaned.hits
+
+
+def by_source(documents: pa.Table) -> dict[str, dict[str, int]]:
+    """Documents and characters of each source, in name order."""
+    sized = pa.table({"source": documents["source"], "characters": pc.utf8_length(documents["text"])})
+    grouped = sized.group_by("source").aggregate([("source", "count"), ("characters", "sum")]).sort_by("source")
+    return {
+        row["source"]: {"documents": row["source_count"], "characters": row["characters_sum"]} for row in grouped.to_pylist()
+    }

@@ -88,7 +88,7 @@ def crawl_web(ctx: Context) -> None:
         for _, record in sorted(shard_records(ctx.output).items())
     ]
     (ctx.output / INVENTORY).write_json(
-        {"files": files, "unreadable": [], "sources": {"crawl": {"weight": 1.0, "priority": 0, "options": {}}}}
+        {"files": files, "unreadable": [], "sources": {"crawl": {"weight": None, "priority": 0, "options": {}}}}
     )
     ctx.count(
         pages=ok,

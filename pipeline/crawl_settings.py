@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.pydoc_server import PydocSettings
+from pipeline.weights import whole_weights
 
 FORMATS = Literal["warc", "html", "jsonl", "parquet", "text", "code", "stackexchange"]
 
@@ -18,7 +19,14 @@ class Source(BaseModel):
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$", description="what rows and reports call it: a-z, 0-9, _ . -")
     input: list[str] = Field(min_length=1, description="paths, directories, globs or URIs")
-    weight: float = Field(1.0, gt=0, description="share of its tokens in training against the other sources'")
+    weight: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="its tokens in training against the other sources': of weights 3 and 1 the first gives 3/4 at every step, "
+        "however much there is of each; all sources have one, or none (every token once an epoch). Another weight reads "
+        "the files again; `pretrain.weights` replaces them all without",
+    )
     priority: int = Field(0, description="of two copies of a page, the one from the source of higher priority stands for both")
     format: FORMATS | None = Field(None, description="of all its files; null: each by its content, then by its name")
     separator: str | None = Field(
@@ -83,6 +91,19 @@ class CrawlSettings(BaseModel):
         names = [source.name for source in self.all_sources()]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"sources: two of them are named {twice}; give each a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def weights_are_complete(self) -> CrawlSettings:
+        weights = {source.name: source.weight for source in self.all_sources()}
+        given = {name: weight for name, weight in weights.items() if weight is not None}
+        if given and (bare := [name for name in weights if name not in given]):
+            raise ValueError(
+                f"sources: {bare[0]} has no weight, {next(iter(given))} has one; give all of them one, or none"
+                + (" (`input` has none: list its files as a source)" if bare[0] == "input" and self.input else "")
+            )
+        if given:
+            whole_weights(given)
         return self
 
     def all_sources(self) -> list[Source]:

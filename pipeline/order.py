@@ -23,14 +23,21 @@ class SequenceOrder:
 
     def sequence_ids(self, step: int, global_batch: int) -> np.ndarray:
         """The sequences of a step, in batch order: int64 [global_batch], each in 0..count-1."""
-        positions = np.arange(step * global_batch, (step + 1) * global_batch, dtype=np.int64)
-        return self.permuted(positions % self.count, positions // self.count)
+        return self.walk(np.arange(step * global_batch, (step + 1) * global_batch, dtype=np.int64))
 
     def steps_of(self, sequence: int, steps: int, global_batch: int) -> list[int]:
         """The steps among 0..steps-1 that see a sequence, ascending."""
-        epochs = np.arange(-(-steps * global_batch // self.count), dtype=np.int64)
-        positions = self.permuted(np.full(len(epochs), sequence, dtype=np.int64), epochs, inverse=True)
-        return [int(step) for step in (epochs * self.count + positions) // global_batch if step < steps]
+        return (self.visits(sequence, steps * global_batch) // global_batch).tolist()
+
+    def walk(self, turns: np.ndarray) -> np.ndarray:
+        """The sequences at turns 0, 1, 2, ... of all epochs laid end to end: int64, as long as `turns`."""
+        return self.permuted(turns % self.count, turns // self.count)
+
+    def visits(self, sequence: int, turns: int) -> np.ndarray:
+        """The turns among 0..turns-1 that come to a sequence: int64, ascending, one an epoch."""
+        epochs = np.arange(-(-turns // self.count), dtype=np.int64)
+        found = epochs * self.count + self.permuted(np.full(len(epochs), sequence, dtype=np.int64), epochs, inverse=True)
+        return found[found < turns]
 
     def permuted(self, values: np.ndarray, epochs: np.ndarray, inverse: bool = False) -> np.ndarray:
         """`values` (0..count-1) under the permutation of their epoch, or its inverse: int64, as long as `values`."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.order import SequenceOrder
-from pipeline.tokens import INDEX
+from pipeline.token_index import INDEX, TokenIndex
 
 
 class TokenReader:
@@ -17,27 +17,36 @@ class TokenReader:
     Memory: the shards are mapped, not read.
     """
 
-    def __init__(self, directory: Path, split: str, seed: int) -> None:
-        """directory: the artefact as a local path. split: train or heldout. seed: of the order."""
-        index = json.loads((Path(directory) / INDEX).read_text())
-        self.sequence_length: int = index["sequence_length"]
-        shards = [shard for shard in index["splits"][split] if shard["sequences"]]
+    def __init__(self, directory: Path, split: str, seed: int, weights: Mapping[str, float] | None = None) -> None:
+        """directory: the artefact as a local path. split: train or heldout. seed: of the order.
+
+        weights: of the sources, instead of those the index names; held-out sequences are never weighted.
+        Raises RequestError where weights and sources do not match.
+        """
+        self.split = split
+        self.index = index = TokenIndex.model_validate_json((Path(directory) / INDEX).read_bytes())
+        self.sequence_length = index.sequence_length
+        shards = [shard for shard in index.splits[split] if shard.sequences]
         self.shards = [
             np.memmap(
-                Path(directory) / f"{shard['name']}.bin",
-                np.dtype(index["dtype"]),
+                Path(directory) / f"{shard.name}.bin",
+                np.dtype(index.dtype),
                 "r",
-                shape=(shard["sequences"], self.sequence_length),
+                shape=(shard.sequences, self.sequence_length),
             )
             for shard in shards
         ]
-        self.firsts = np.cumsum([0, *(shard["sequences"] for shard in shards)])
+        self.firsts = np.cumsum([0, *(shard.sequences for shard in shards)])
         self.count = int(self.firsts[-1])
-        self.order = SequenceOrder(self.count, seed)
+        self.order = index.training_order(seed, weights) if split == "train" else SequenceOrder(self.count, seed)
 
     def sequence_ids(self, step: int, global_batch: int) -> np.ndarray:
         """The sequences of a step, in batch order: int64 [global_batch], each in 0..count-1."""
         return self.order.sequence_ids(step, global_batch)
+
+    def sources(self, sequences: np.ndarray) -> list[str]:
+        """The source of each of these sequences."""
+        return self.index.sources_of(self.split, sequences)
 
     def batch(self, step: int, global_batch: int, rank: int, world: int) -> np.ndarray:
         """A rank's part of a step: token ids, int64 [global_batch / world, sequence_length].

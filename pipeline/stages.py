@@ -82,11 +82,11 @@ STAGES = (
         "corpus",
         "corpus",
         CorpusSettings,
-        "2",
+        "3",
         corpus,
         needs=("pages", "dedup"),
         external=lambda settings: settings.benchmarks,
     ),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", tokenizer, needs=("corpus",)),
-    Stage("tokens", "tokens", TokensSettings, "1", tokens, needs=("corpus", "tokenizer")),
+    Stage("tokens", "tokens", TokensSettings, "2", tokens, needs=("crawl", "corpus", "tokenizer")),
 )

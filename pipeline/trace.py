@@ -12,18 +12,22 @@ from pydantic import BaseModel
 from cluster.store import Artefact, Location
 from pipeline.crawl import FETCHES
 from pipeline.dedup.decide import DECISIONS
-from pipeline.order import SequenceOrder
-from pipeline.tokens import INDEX, SPANS
+from pipeline.token_index import INDEX, TokenIndex
+from pipeline.tokens import SPANS
 from pipeline.url import canonical_url
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a training run reads the `tokens` artefact: enough to know its order."""
+    """How a training run reads the `tokens` artefact: enough to know its order.
+
+    weights: the run's own ones of the sources, None where it takes those of the recipe's sources.
+    """
 
     steps: int
     global_batch: int
     seed: int
+    weights: Mapping[str, float] | None = None
 
 
 class FetchFate(BaseModel):
@@ -135,12 +139,9 @@ def url_of(pages: Artefact | None, doc_id: int) -> str:
 
 
 def sequence_places(tokens: Artefact, page: PageFate, training: Training | None) -> Iterator[SequencePlace]:
-    shards = (tokens.location / INDEX).read_json()["splits"][page.split]
-    firsts, count = {}, 0
-    for shard in shards:
-        firsts[shard["name"]] = count
-        count += shard["sequences"]
-    order = SequenceOrder(count, training.seed) if training and page.split == "train" else None
+    index = TokenIndex.model_validate((tokens.location / INDEX).read_json())
+    firsts = index.first_sequences(page.split)
+    order = index.training_order(training.seed, training.weights) if training and page.split == "train" else None
     for row in rows(tokens.location / SPANS, "doc_id", page.doc_id, ["shard", "sequence", "start", "end"]):
         place = SequencePlace(**row)
         if order and training:

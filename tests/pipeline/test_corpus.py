@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.store import Location, shard_records
-from pipeline.corpus import choose_heldout
+from pipeline.corpus import by_source, choose_heldout, told_sources
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.corpus_worker import CorpusWorker
 
@@ -58,6 +58,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         pa.table(
             {
                 "doc_id": [0, 1, 2, 3],
+                "source": ["web", "web", "web", "books"],
                 "url": ["u0", "u1", "u2", "u3"],
                 "text": pa.array(texts, pa.large_string()),
                 "status": ["kept", "kept", "rejected", "kept"],
@@ -74,7 +75,13 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
     train = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
     heldout = pq.read_table(tmp_path / "out/heldout-000000.parquet").to_pylist()
     assert train == [
-        {"doc_id": 0, "url": "u0", "text": "write to <EMAIL>", "personal": [{"start": 9, "end": 22, "kind": "email"}]}
+        {
+            "doc_id": 0,
+            "source": "web",
+            "url": "u0",
+            "text": "write to <EMAIL>",
+            "personal": [{"start": 9, "end": 22, "kind": "email"}],
+        }
     ]
     (document,) = heldout
     assert (document["doc_id"], document["url"], document["text"]) == (3, "u3", "held out: <EMAIL>")
@@ -87,6 +94,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         "spans": {"email": 1},
         "contaminated": 0,
         "hits": [],
+        "sources": {"web": {"documents": 1, "characters": 16}},
     }
 
 
@@ -94,7 +102,13 @@ def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed(tmp_path: Path) -
     question = "Which of the following best explains why the harbour of the old town was moved to the north in spring?"
     (tmp_path / "benchmark.jsonl").write_text(json.dumps({"question": question}) + "\n")
     texts = [f"A page of its own.\n\n{question}\n\nIts last words.", question]
-    columns = {"doc_id": [0, 1], "url": ["u0", "u1"], "text": pa.array(texts, pa.large_string()), "status": ["kept", "kept"]}
+    columns = {
+        "doc_id": [0, 1],
+        "source": ["web", "web"],
+        "url": ["u0", "u1"],
+        "text": pa.array(texts, pa.large_string()),
+        "status": ["kept", "kept"],
+    }
     pq.write_table(pa.table(columns), tmp_path / "part-000000.parquet")
     pq.write_table(pa.table({"doc_id": [0, 1], "kept": [True, True]}), tmp_path / "decisions.parquet")
     settings = CorpusSettings(benchmarks=[str(tmp_path / "benchmark.jsonl")])
@@ -108,3 +122,19 @@ def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed(tmp_path: Path) -
     assert (counts["documents"], counts["contaminated"]) == (1, 1)
     ngrams = len(question.split()) - 13 + 1
     assert counts["hits"] == [[0, "benchmark.jsonl", 0, ngrams, 1.0], [1, "benchmark.jsonl", 0, ngrams, 1.0]]
+
+
+def test_documents_and_characters_of_each_source_add_up_over_shards_and_splits() -> None:
+    lines = [
+        {"split": "train", "sources": {"web": {"documents": 5, "characters": 50}, "books": {"documents": 1, "characters": 90}}},
+        {"split": "heldout", "sources": {"web": {"documents": 2, "characters": 20}}},
+        {"split": "train", "sources": {}},
+    ]
+    counted = by_source(lines)
+    assert counted == {
+        "books": {"documents": 1, "heldout": 0, "characters": 90},
+        "web": {"documents": 7, "heldout": 2, "characters": 70},
+    }
+    [table] = told_sources(counted)
+    assert table.rows == [["books", 1, 0, 90], ["web", 7, 2, 70]]
+    assert told_sources({"web": counted["web"]}) == []

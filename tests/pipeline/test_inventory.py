@@ -124,7 +124,7 @@ def test_input_is_listed_and_what_cannot_be_read_is_told(tmp_path: Path, make_wa
     list_files(ctx)
     written = json.loads((tmp_path / "out" / "inventory.json").read_text())
     assert written["files"] == [{"uri": str(good), "bytes": good.stat().st_size, "format": "warc", "source": "input"}]
-    assert written["sources"] == {"input": {"weight": 1.0, "priority": 0, "options": {"max_code_kb": 1000.0}}}
+    assert written["sources"] == {"input": {"weight": None, "priority": 0, "options": {"max_code_kb": 1000.0}}}
     assert (ctx.counts["files"], ctx.counts["unreadable_files"]) == (1, 1)
     assert [row[0] for row in ctx.told[-1].rows] == [str(bad)]
 
@@ -142,17 +142,24 @@ def listing(tmp_path: Path, settings: CrawlSettings) -> dict[str, Any]:
 
 
 def test_input_is_short_for_one_source_of_that_name_in_front_of_the_others() -> None:
-    settings = recipe({"name": "books", "input": ["b"], "weight": 2}, input=["a"])
-    assert [(each.name, each.input, each.weight) for each in settings.all_sources()] == [
-        ("input", ["a"], 1),
-        ("books", ["b"], 2),
-    ]
+    settings = recipe({"name": "books", "input": ["b"]}, input=["a"])
+    assert [(each.name, each.input) for each in settings.all_sources()] == [("input", ["a"]), ("books", ["b"])]
     assert settings.patterns() == ["a", "b"]
 
 
 def test_two_sources_of_one_name_are_a_wrong_recipe() -> None:
     with pytest.raises(ValueError, match="two of them are named input; give each a name of its own"):
         recipe({"name": "input", "input": ["b"]}, input=["a"])
+
+
+def test_all_sources_have_a_weight_or_none_has() -> None:
+    books, web = {"name": "books", "input": ["b"], "weight": 2}, {"name": "web", "input": ["w"]}
+    with pytest.raises(ValueError, match="web has no weight, books has one; give all of them one, or none"):
+        recipe(books, web)
+    with pytest.raises(ValueError, match=r"input has no weight, books has one; .* \(`input` has none: list its files as"):
+        recipe(books, input=["a"])
+    with pytest.raises(ValueError, match=r"weights: 2, 1\.23457 hold together only over 323,457 sequences .* such as 1 and 2"):
+        recipe(books, {**web, "weight": 1.23457})
 
 
 def test_a_source_without_files_is_a_wrong_request_that_names_the_path(tmp_path: Path) -> None:
@@ -165,7 +172,7 @@ def test_every_file_carries_its_source_and_units_its_priority(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("words")
     sources = (
-        {"name": "one", "input": [f"{tmp_path}/a/1.*"], "priority": 3, "separator": "---"},
+        {"name": "one", "input": [f"{tmp_path}/a/1.*"], "weight": 2, "priority": 3, "separator": "---"},
         {"name": "both", "input": [f"{tmp_path}/a", f"{tmp_path}/b/"], "weight": 0.5},  # 1.txt is the first source's
     )
     written = listing(tmp_path, recipe(*sources))

@@ -29,6 +29,7 @@ from pipeline.forget import entry, remember
 from pipeline.page_settings import HeuristicSettings
 from pipeline.reader import TokenReader
 from pipeline.stages import STAGES
+from pipeline.token_index import INDEX, TokenIndex
 from pipeline.trace import Training, trace_page
 
 pytestmark = pytest.mark.slow
@@ -184,6 +185,43 @@ def test_a_killed_actor_and_a_killed_driver_leave_the_bytes_as_they_would_have_b
     assert digests(resumed) == digests(undisturbed)
     # The recorded shards were not read again: their (made-up) counts are what the ledger adds up.
     assert 0 < resumed["records"].counts["records"] < undisturbed["records"].counts["records"]
+
+
+def test_two_sources_keep_their_weights_from_their_files_to_every_batch(
+    run: Run, tmp_path: Path, make_warc: Callable[..., Path]
+) -> None:
+    pages = made_pages(90)
+    web = make_warc(*pages[:70])
+    (tmp_path / "books").mkdir()
+    for number, (_, html) in enumerate(pages[70:]):
+        (tmp_path / f"books/{number:02d}.txt").write_text(html.replace("<p>", "").replace("</p>", "\n\n"))
+    sources = f"[{{name: web, input: [{web}], weight: 1}}, {{name: books, input: [{tmp_path}/books], weight: 3}}]"
+    changes = [f"crawl.sources={sources}", "crawl.pydoc=null", "tokenizer.vocabulary=300", "tokens.sequence_length=64"]
+    artefacts = run(tmp_path / "root", "tokens", *changes)
+    documents = {row["doc_id"]: row["source"] for row in rows(artefacts["corpus"], "train")}
+    counted = artefacts["corpus"].counts["sources"]
+    assert {name: each["documents"] for name, each in counted.items()} == {"books": 20, "web": 70}
+    heldout = rows(artefacts["corpus"], "heldout")
+    assert len(documents) + len(heldout) == 90
+
+    reader = TokenReader(Path(artefacts["tokens"].location.path), "train", seed=1)
+    index = TokenIndex.model_validate((artefacts["tokens"].location / INDEX).read_json())
+    firsts, owner = index.first_sequences("train"), dict[int, str]()
+    for span in rows(artefacts["tokens"], "spans"):
+        if span["shard"] in firsts:
+            assert (
+                owner.setdefault(firsts[span["shard"]] + span["sequence"], documents[span["doc_id"]])
+                == documents[span["doc_id"]]
+            )
+    assert len(owner) == reader.count
+    for step in range(50):
+        assert [owner[each] for each in reader.sequence_ids(step, 8).tolist()].count("books") == 6
+
+    book = next(row for row in rows(artefacts["corpus"], "train") if row["source"] == "books")
+    (fate,) = trace_page(book["url"], artefacts, Training(steps=50, global_batch=8, seed=1)).pages
+    for place in fate.sequences:
+        sequence = firsts[place.shard] + place.sequence
+        assert set(place.steps) == {step for step in range(50) if sequence in reader.sequence_ids(step, 8)}
 
 
 def test_real_archives_with_unreadable_ones_among_them_go_through(run: Run, shared: Path, tmp_path: Path) -> None:

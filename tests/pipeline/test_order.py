@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,6 +33,15 @@ def test_epochs_and_seeds_have_different_orders() -> None:
     first = SequenceOrder(1000, 1)
     assert first.sequence_ids(0, 1000).tolist() != first.sequence_ids(1, 1000).tolist()
     assert first.sequence_ids(0, 1000).tolist() != SequenceOrder(1000, 2).sequence_ids(0, 1000).tolist()
+
+
+def test_the_order_is_the_one_of_earlier_versions_so_old_trainings_resume_and_trace() -> None:
+    # Printed by the code of November 2026, before trainings could weigh sources.
+    assert SequenceOrder(37, 3).sequence_ids(7, 12).tolist() == [10, 27, 22, 18, 15, 11, 35, 5, 19, 7, 34, 1]
+    assert SequenceOrder(1000, 5).sequence_ids(200, 8).tolist() == [322, 292, 604, 658, 228, 276, 369, 718]
+    assert SequenceOrder(23, 9).steps_of(4, 40, 3) == [4, 11, 16, 27, 30]
+    ids = SequenceOrder(4321, 11).sequence_ids(0, 10_000).astype("<i8").tobytes()
+    assert hashlib.sha256(ids).hexdigest() == "69ebc77e95029de09609955a8f43a530b37cc80f4019299046a49dd941db4284"
 
 
 def test_neighbours_are_torn_apart_as_a_random_permutation_does() -> None:

@@ -92,25 +92,67 @@ class Counting:
 
 def test_a_shard_of_documents_becomes_sequences_that_lead_back_to_them(directory: Path, tokenizer: Any, tmp_path: Path) -> None:
     texts = [*TEXTS[:4], "", "a <|endoftext|> that somebody wrote"]
-    documents = pa.table({"doc_id": [70 + n for n in range(6)], "text": pa.array(texts, pa.large_string())})
-    pq.write_table(documents, tmp_path / "t.parquet")
-    output, counting = Location.of(tmp_path / "out"), Counting()
-    worker = TokenWorker(Location.of(directory), 32, output, counting)  # type: ignore[arg-type]
-    worker({"shard": 3, "split": "train", "name": "train-00000", "uri": str(tmp_path / "t.parquet")})
-    counts = shard_records(output)[3]["counts"]
-    data = np.fromfile(tmp_path / "out/train-00000.bin", token_dtype(380)).reshape(-1, 32)
-    spans = pq.read_table(tmp_path / "out/_work/spans/000003.parquet").to_pylist()
-    assert counts["tokens"] + counts["dropped"] == counting.tokens
-    assert (counts["sequences"], counts["tokens"], counts["documents"]) == (len(data), data.size, 6)
-    back: dict[int, list[int]] = {}
-    for span in spans:
-        assert span["shard"] == "train-00000"
-        back.setdefault(span["doc_id"], []).extend(data[span["sequence"], span["start"] : span["end"]].tolist())
+    data, spans, counts, counted = token_shard(directory, tmp_path, texts, ["web"] * 6)
+    figures = counts["sources"]["web"]
+    assert figures["tokens"] + figures["dropped"] == counted
+    assert (figures["sequences"], figures["tokens"], figures["documents"]) == (len(data), data.size, 6)
+    back = tokens_back(data, spans)
     end = tokenizer.eos_token_id
     for doc_id, text in zip(range(70, 75), texts, strict=False):
         assert back[doc_id][-1] == end
         assert tokenizer.decode(back[doc_id][:-1]) == text
     assert end not in back[75][:-1]  # what only looks like a special token is text
+
+
+def test_a_sequence_holds_documents_of_one_source(directory: Path, tokenizer: Any, tmp_path: Path) -> None:
+    texts = [TEXTS[number % len(TEXTS)] + f" {number}" for number in range(40)]
+    sources = ["web", "books", "web", "code"] * 10
+    data, spans, counts, counted = token_shard(directory, tmp_path, texts, sources)
+    assert list(counts["sources"]) == ["books", "code", "web"]
+    assert sum(each["tokens"] + each["dropped"] for each in counts["sources"].values()) == counted
+    expected = [name for name, each in counts["sources"].items() for _ in range(each["sequences"])]
+    assert len(expected) == len(data)
+    found: list[set[str]] = [set() for _ in range(len(data))]
+    for span in spans:
+        found[span["sequence"]].add(sources[span["doc_id"] - 70])
+    assert found == [{name} for name in expected]
+    for doc_id, ids in tokens_back(data, spans).items():
+        assert (texts[doc_id - 70] + "<|endoftext|>").startswith(tokenizer.decode(ids))
+
+
+def test_each_source_is_packed_as_it_is_alone(directory: Path, tmp_path: Path) -> None:
+    texts = [TEXTS[number % len(TEXTS)] + f" {number}" for number in range(40)]
+    sources = ["web", "books"] * 20
+    data, _, _, _ = token_shard(directory, tmp_path / "both", texts, sources)
+    alone = [
+        token_shard(directory, tmp_path / name, texts[first::2], [name] * 20)[0] for name, first in (("books", 1), ("web", 0))
+    ]
+    assert (data == np.concatenate(alone)).all()
+
+
+def token_shard(
+    directory: Path, tmp_path: Path, texts: list[str], sources: list[str]
+) -> tuple[np.ndarray, list[dict[str, Any]], dict[str, Any], int]:
+    """What the worker makes of documents 70, 71, ...: sequences [n, 32], spans, counts, tokens it counted aloud."""
+    tmp_path.mkdir(exist_ok=True)
+    ids = [70 + number for number in range(len(texts))]
+    documents = pa.table({"doc_id": ids, "source": sources, "text": pa.array(texts, pa.large_string())})
+    pq.write_table(documents, tmp_path / "t.parquet")
+    output, counting = Location.of(tmp_path / "out"), Counting()
+    worker = TokenWorker(Location.of(directory), 32, output, counting)  # type: ignore[arg-type]
+    worker({"shard": 3, "split": "train", "name": "train-00000", "uri": str(tmp_path / "t.parquet")})
+    data = np.fromfile(tmp_path / "out/train-00000.bin", token_dtype(380)).reshape(-1, 32)
+    spans = pq.read_table(tmp_path / "out/_work/spans/000003.parquet").to_pylist()
+    assert {span["shard"] for span in spans} == {"train-00000"}
+    return data, spans, shard_records(output)[3]["counts"], counting.tokens
+
+
+def tokens_back(data: np.ndarray, spans: list[dict[str, Any]]) -> dict[int, list[int]]:
+    """The tokens of each document, by its spans."""
+    back: dict[int, list[int]] = {}
+    for span in spans:
+        back.setdefault(span["doc_id"], []).extend(data[span["sequence"], span["start"] : span["end"]].tolist())
+    return back
 
 
 def test_ids_take_two_bytes_where_they_fit() -> None:

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.store import Artefact, Location
+from pipeline.mixture import MixtureOrder
 from pipeline.order import SequenceOrder
 from pipeline.page_worker import SCHEMA
 from pipeline.trace import SequencePlace, Training, describe, trace_page
@@ -81,10 +82,16 @@ def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
     }
     Location.of(tmp_path / "tokens/tokens.json").write_json(
         {
+            "sequence_length": 16,
+            "dtype": "<u2",
+            "vocabulary": 300,
             "splits": {
-                "train": [{"name": "train-00000", "sequences": 20}, {"name": "train-00001", "sequences": 10}],
+                "train": [
+                    {"name": "train-00000", "sequences": 20, "sources": {"books": 8, "web": 12}},
+                    {"name": "train-00001", "sequences": 10, "sources": {"books": 3, "web": 7}},
+                ],
                 "heldout": [],
-            }
+            },
         }
     )
     return line
@@ -104,6 +111,17 @@ def test_a_kept_page_is_followed_to_its_training_steps(artefacts: dict[str, Arte
         SequencePlace(shard="train-00001", sequence=5, start=0, end=3, steps=expected[5]),
     ]
     assert f"train-00001 sequence 4 [7:16]: steps {expected[4][0]}" in describe(trace)
+
+
+def test_a_page_is_followed_through_a_training_with_weights(artefacts: dict[str, Artefact | None]) -> None:
+    weights = {"books": 3.0, "web": 1.0}
+    trace = trace_page("http://h/a", artefacts, Training(steps=60, global_batch=8, seed=3, weights=weights))
+    order = MixtureOrder([("books", 8), ("web", 12), ("books", 3), ("web", 7)], weights, 3)
+    (page,) = trace.pages
+    for place in page.sequences:  # rows 4 and 5 of the second shard are of the web: id 20 + row
+        seen = [step for step in range(60) for each in order.sequence_ids(step, 8) if each == 20 + place.sequence]
+        assert place.steps == seen
+        assert len(seen) in (6, 7)  # a quarter of 480 sequences, among 19 of the web
 
 
 def test_a_dropped_page_names_its_rule(artefacts: dict[str, Artefact | None]) -> None:
