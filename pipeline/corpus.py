@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cluster.errors import WorkError
 from cluster.report import Bars, Table
 from cluster.stage import Context
 from cluster.store import Location
 from pipeline.corpus_settings import CorpusSettings
-from pipeline.dedup.decide import DECISIONS
+from pipeline.dedup.decisions import dropped
 from pipeline.shards import run_shards
 
 SHOWN_HITS = 20
@@ -26,7 +25,7 @@ def run_corpus(ctx: Context) -> None:
     from pipeline.corpus_worker import SPLITS, CorpusWorker
 
     places = ctx.inputs["pages"].paths(".parquet")
-    decisions = ctx.inputs["dedup"].location / DECISIONS
+    decisions = ctx.inputs["dedup"].location
     kept = surviving(places, decisions)
     if kept.num_rows < 2:
         raise WorkError(
@@ -106,13 +105,18 @@ def told_hits(hits: list[list[Any]], settings: CorpusSettings) -> list[Table]:
 
 
 def surviving(places: list[Location], decisions: Location) -> pa.Table:
-    """doc_id and content_hash of the pages that are neither rejected nor duplicates. Memory: 60 bytes a page."""
+    """doc_id and content_hash of the pages that are neither rejected nor duplicates. Memory: 60 bytes a page.
+
+    decisions: where the dedup artefact is.
+    """
     from pipeline.dedup.worker import kept_pages
 
-    chosen = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
-    ids = chosen.filter(chosen["kept"])["doc_id"]
-    pages = pa.concat_tables(kept_pages(place, ["doc_id", "content_hash"]) for place in places)
-    return pages.filter(pc.is_in(pages["doc_id"], ids))
+    found = []
+    for shard, place in enumerate(places):
+        pages = kept_pages(place, ["doc_id", "content_hash"])
+        gone = dropped(decisions, shard)["doc_id"]
+        found.append(pages.filter(pc.invert(pc.is_in(pages["doc_id"], gone))))
+    return pa.concat_tables(found)
 
 
 def choose_heldout(pages: pa.Table, share: float, least: int) -> list[int]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.decontaminate import Hit, benchmark, decontaminate, read_benchmarks
+from pipeline.dedup.decisions import dropped
 from pipeline.dedup.worker import kept_pages
 from pipeline.personal import PersonalData, redact
 
@@ -30,15 +30,15 @@ class CorpusWorker:
 
     def __init__(self, settings: CorpusSettings, decisions: Location, output: Location, track: Track) -> None:
         self.settings, self.output, self.track = settings, output, track
-        table = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
-        self.kept = table.filter(table["kept"])["doc_id"]
+        self.decisions = decisions
         self.personal = PersonalData(settings.redact, settings.phone_regions, settings.id_regions)
         self.benchmarks = benchmark(read_benchmarks(settings.benchmarks)) if settings.benchmarks else None
 
     def __call__(self, unit: dict[str, Any]) -> None:
         pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "url", "text"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
-        wanted = pc.and_(pc.is_in(pages["doc_id"], self.kept), heldout if unit["split"] == "heldout" else pc.invert(heldout))
+        stays = pc.invert(pc.is_in(pages["doc_id"], dropped(self.decisions, unit["part"])["doc_id"]))
+        wanted = pc.and_(stays, heldout if unit["split"] == "heldout" else pc.invert(heldout))
         pages = pages.filter(wanted)
         texts, personal, spans = list[str](), list[list[dict[str, Any]]](), Counter[str]()
         hits: list[list[Any]] = []
