@@ -23,6 +23,7 @@ def marks() -> str:
 
 
 ASCII_WORD = re.compile(r"[a-z0-9_]+")
+PLAIN_WORD, MARK = re.compile(r"\w+"), re.compile(f"[{marks()}]")  # looking for marks first saves most of the time
 WORD = re.compile(rf"[\w{marks()}]+")
 HAN = re.compile("[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
 ABUGIDA = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f]+")
@@ -50,7 +51,7 @@ def normalised_words(text: str, characters: int) -> list[str]:
     if begin.isascii():  # five times as fast, and the same
         return ASCII_WORD.findall(begin) or ([begin.strip()] if begin.strip() else [])
     begin = unicodedata.normalize("NFKC", begin).lower()
-    return WORD.findall(begin) or ([begin.strip()] if begin.strip() else [])
+    return (WORD if MARK.search(begin) else PLAIN_WORD).findall(begin) or ([begin.strip()] if begin.strip() else [])
 
 
 def exact_hash(words: Sequence[str]) -> bytes:
