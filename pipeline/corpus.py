@@ -54,14 +54,16 @@ def run_corpus(ctx: Context) -> None:
         size[line["split"]] += line["bytes"]
         characters[line["split"]] += line["characters"]
         spans.update(line["spans"])
-    if documents.total() + contaminated != kept.num_rows:
+    emptied = sum(line["emptied"] for line in lines)
+    if documents.total() + contaminated + emptied != kept.num_rows:
         raise WorkError(
-            f"corpus: {kept.num_rows} pages went in, {documents.total()} documents and {contaminated} benchmarks came out; "
-            "please report it"
+            f"corpus: {kept.num_rows} pages went in, {documents.total()} documents, {contaminated} benchmarks and {emptied} "
+            "pages of nothing but repeated lines came out; please report it"
         )
     ctx.count(
         documents=documents.total(),
         contaminated=contaminated,
+        emptied=emptied,
         train_documents=documents["train"],
         heldout_documents=documents["heldout"],
         train_bytes=size["train"],

@@ -13,6 +13,7 @@ from cluster.tracking import Track
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.decontaminate import Hit, benchmark, decontaminate, read_benchmarks
 from pipeline.dedup.decisions import dropped
+from pipeline.dedup.paragraphs import removed_lines, without_lines
 from pipeline.dedup.worker import kept_pages
 from pipeline.personal import PersonalData, redact
 
@@ -42,8 +43,12 @@ class CorpusWorker:
         pages = pages.filter(wanted)
         texts, personal, spans = list[str](), list[list[dict[str, Any]]](), Counter[str]()
         hits: list[list[Any]] = []
+        lines = removed_lines(self.decisions, unit["part"])
+        emptied = 0
         for doc_id, text in zip(pages["doc_id"].to_pylist(), pages["text"].to_pylist(), strict=True):
-            clean, found = self.clean(text)
+            whole = without_lines(text, lines[doc_id]) if doc_id in lines else text
+            emptied += not whole
+            clean, found = self.clean(whole)
             hits += ([doc_id, hit.file, hit.item, hit.ngrams, hit.overlap] for hit in found)
             spotted = self.personal.spans(clean)
             texts.append(redact(clean, spotted))
@@ -52,7 +57,7 @@ class CorpusWorker:
         documents = pages.drop_columns("text")
         documents = documents.append_column("text", pa.array(texts, pa.large_string()))
         documents = documents.append_column("personal", pa.array(personal, pa.list_(SPAN)))
-        documents = documents.filter(pc.not_equal(documents["text"], ""))  # a page that was nothing but a benchmark
+        documents = documents.filter(pc.not_equal(documents["text"], ""))  # nothing but a benchmark, or lines of others
         name = f"{unit['split']}-{unit['part']:06d}.parquet"
         write_shard(
             self.output,
@@ -61,7 +66,8 @@ class CorpusWorker:
             parquet_bytes(documents.select(SCHEMA.names).cast(SCHEMA)),
             split=unit["split"],
             documents=documents.num_rows,
-            contaminated=len(texts) - documents.num_rows,
+            contaminated=len(texts) - documents.num_rows - emptied,
+            emptied=emptied,
             hits=hits,
             characters=sum(map(len, texts)),
             bytes=sum(len(text.encode()) for text in texts),

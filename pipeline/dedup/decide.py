@@ -23,6 +23,7 @@ Records = dict[int, dict[str, Any]]
 Run = Callable[..., Records]
 FEW_PAGES = 20_000  # a pool of actors takes longer to start than these phases take for so many
 EXACT_BYTES = 200  # of a row while hashes are compared
+LINE_BYTES = 128  # of a line, which has two keys, while they are added up
 
 
 def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
@@ -85,6 +86,27 @@ def deduplicate(ctx: Context, pool: Run) -> None:
         for shard in shards
     ]
     phase.arrays(ctx, indexed, IndexWorker, settings.representatives, sketches, ctx.output)
+    if settings.paragraphs:
+        repeated_lines(ctx, phase, units, (len(kinds) + 1) * len(places))
+
+
+def repeated_lines(ctx: Context, phase: Phases, units: Sequence[dict[str, Any]], first_shard: int) -> None:
+    """Write `paragraphs/`, and count what share of the words goes with the lines."""
+    from pipeline.dedup.paragraphs import LineWorker, ParagraphWorker, RepeatedWorker
+
+    settings = ctx.settings
+    runs, told = phase("lines", units, LineWorker, settings.paragraphs, ctx.output, ctx.track, texts=True)
+    size = LINE_BYTES * sum(record["counts"]["lines"] for record in told.values())
+    partitions = partitions_for(size, settings.memory_mb, settings.partitions)
+    files = [runs / told[shard]["path"] for shard in sorted(told)]
+    place, found = phase("repeated", numbered(partitions), RepeatedWorker, files)
+    repeated = [place / found[partition]["path"] for partition in range(partitions)]
+    decided = [{"shard": first_shard + unit["shard"], "part": unit["shard"]} for unit in units]
+    records = phase.arrays(ctx, decided, ParagraphWorker, settings.paragraphs, runs, repeated, ctx.output)
+    words = sum(record["counts"]["words"] for record in told.values())
+    removed = sum(record["counts"]["removed"] for record in records.values())
+    lines = sum(record["counts"]["lines"] for record in records.values())
+    ctx.count(removed_lines=lines, removed_words=removed, removed_words_share=removed / max(1, words))
 
 
 def same_hash(

@@ -10,6 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 SKETCHED_WITH = ("near", "ngram", "han_ngram", "abugida_ngram", "bands", "rows", "characters", "seed", "scope")
 
 
+class ParagraphSettings(BaseModel):
+    """Which lines of pages that stay are taken out of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    min_characters: int = Field(60, ge=1, description="shorter lines are left alone: they are phrases, not copies")
+    host_pages: int = Field(
+        10, ge=2, description="a line on so many pages of one host is its boilerplate and goes from all of them"
+    )
+
+
 class DedupSettings(BaseModel):
     """When two pages are the same page."""
 
@@ -23,6 +34,9 @@ class DedupSettings(BaseModel):
     against: list[str] = Field(
         default_factory=list,
         description="directories of earlier `dedup` artefacts; their kept pages stay, this crawl's copies of them go",
+    )
+    paragraphs: ParagraphSettings | None = Field(
+        None, description="take lines that stand on several pages out of all but the first; null: leave pages whole"
     )
     ngram: int = Field(5, ge=1, le=20, description="words of a shingle (FineWeb: 5)")
     han_ngram: int = Field(

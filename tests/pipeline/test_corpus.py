@@ -94,6 +94,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         "bytes": 16,
         "spans": {"email": 1},
         "contaminated": 0,
+        "emptied": 0,
         "hits": [],
     }
 

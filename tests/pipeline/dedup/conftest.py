@@ -46,7 +46,7 @@ class Crawl:
                 "text": pa.array([texts[each] for each in at], pa.large_string()),
                 "status": pa.array(["kept" for _ in at], pa.string()),
             }
-            for name, key in (("fetch_time", "times"), ("url", "urls"), ("source", "sources")):
+            for name, key in (("fetch_time", "times"), ("url", "urls"), ("source", "sources"), ("host", "hosts")):
                 table[name] = pa.array([columns[key][each] if key in columns else "" for each in at], pa.string())
             path = Path((place / f"part-{shard:06d}.parquet").path)
             path.parent.mkdir(parents=True, exist_ok=True)
