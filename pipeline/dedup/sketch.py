@@ -94,7 +94,10 @@ def shingles(words: Sequence[str], ngram: int) -> np.ndarray:
     with np.errstate(over="ignore"):
         for place in range(1, width):
             grams = mixed(grams * MULTIPLIER + hashes[place : len(words) - width + 1 + place])
-    return np.unique(grams)
+    grams.sort()
+    new = np.ones(len(grams), dtype=bool)
+    np.not_equal(grams[1:], grams[:-1], out=new[1:])
+    return grams[new]
 
 
 def page_shingles(words: Sequence[str], settings: DedupSettings) -> np.ndarray:

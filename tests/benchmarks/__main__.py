@@ -17,7 +17,7 @@ import psutil
 
 from tests.benchmarks import quickstart
 
-ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "pages")
+ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "pages", "dedup")
 
 
 def machine() -> str:
