@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import normalised_words, shingles
+from pipeline.dedup.sketch import jaccard, normalised_words, shingles
+from pipeline.gold import gold_pages
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]
@@ -165,8 +166,10 @@ def test_published_near_duplicates_are_found_and_nothing_else(shared: Path, deci
 
 
 def real_documents(shared: Path, number: int) -> list[str]:
-    """News articles, and edited copies of the first of them."""
+    """News articles and main texts of web pages, and edited copies of the first half of them."""
     _, texts, _ = news(shared)
+    if number * 2 // 3 > len(texts):
+        texts += [page.gold for page in gold_pages(shared / "data/html", ("wcxb",))]
     chance = random.Random(11)
     originals = texts[: number * 2 // 3]
     copies = []
@@ -190,9 +193,7 @@ def compare_with_brute_force(texts: list[str], decide: Decide) -> None:
         if 1 < len(members) <= 200:
             for pair in itertools.combinations(members.tolist(), 2):
                 common[pair] = common.get(pair, 0) + 1
-    alike = {
-        pair: number / (len(sets[pair[0]]) + len(sets[pair[1]]) - number) for pair, number in common.items() if number >= 20
-    }
+    alike = {pair: jaccard(sets[pair[0]], sets[pair[1]]) for pair, number in common.items() if number >= 5}
     alike = {pair: how for pair, how in alike.items() if how >= 0.8}
     gone = decide(texts, shards=4)
     for page, (to, how, _) in gone.items():
