@@ -30,28 +30,17 @@ ABUGIDA = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa6
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd (Knuth's multiplicative hashing)
 
 
-class WordHashes(dict[str, int]):
-    """Words -> xxh3-64, each computed when it is first met. What it holds changes no value."""
-
-    def __missing__(self, word: str) -> int:
-        number = self[word] = xxhash.xxh3_64_intdigest(word.encode())
-        return number
-
-
-HASHES = WordHashes()
-MOST_HASHES = 500_000  # some 60 MB; beyond, it begins anew
-
-
 def normalised_words(text: str, characters: int) -> list[str]:
     """Words of the first `characters`, NFKC and in lower case: what is left when layout and punctuation do not count.
 
-    A text without any word (signs, emoji) is one word, itself, so that two such texts are the same only if they are.
+    In a text without any word (signs, emoji) what stands between blanks counts as words, so that two such texts are the
+    same only if they are.
     """
     begin = text[:characters].lower()
     if begin.isascii():  # five times as fast, and the same
-        return ASCII_WORD.findall(begin) or ([begin.strip()] if begin.strip() else [])
+        return ASCII_WORD.findall(begin) or begin.split()
     begin = unicodedata.normalize("NFKC", begin).lower()
-    return (WORD if MARK.search(begin) else PLAIN_WORD).findall(begin) or ([begin.strip()] if begin.strip() else [])
+    return (WORD if MARK.search(begin) else PLAIN_WORD).findall(begin) or begin.split()
 
 
 def exact_hash(words: Sequence[str]) -> bytes:
@@ -79,6 +68,20 @@ def tokens(words: Sequence[str], han: int, abugida: int, ngram: int) -> tuple[Se
     return words, ngram
 
 
+def word_hashes(words: Sequence[str]) -> np.ndarray:
+    """A 64-bit hash of each word: uint64 [len(words)]. words: none holds a blank, one at least.
+
+    By tabulation (Zobrist 1970; Patrascu and Thorup 2012): a random number for each byte at each place is added up. Three
+    times as fast as a look-up a word, and two words share a hash with probability 2^-64. Memory: 20 bytes a byte.
+    """
+    data = np.frombuffer(" ".join(words).encode(), dtype=np.uint8)
+    blanks = np.flatnonzero(data == 32)
+    starts, ends = np.append(0, blanks + 1), np.append(blanks, len(data))
+    place = np.arange(len(data)) - np.repeat(starts, np.diff(np.append(starts, len(data))))
+    sums = np.add.reduceat(BYTE_AT_PLACE[(place & (PLACES - 1)) << 8 | data], starts)
+    return mixed(sums + (ends - starts).astype(np.uint64))
+
+
 def shingles(words: Sequence[str], ngram: int) -> np.ndarray:
     """Hashes of the distinct n-grams of words (or characters), sorted: uint64 [<= len(words)].
 
@@ -86,9 +89,7 @@ def shingles(words: Sequence[str], ngram: int) -> np.ndarray:
     """
     if not words:
         return np.zeros(0, dtype=np.uint64)
-    if len(HASHES) > MOST_HASHES:
-        HASHES.clear()
-    hashes = np.fromiter(map(HASHES.__getitem__, words), dtype=np.uint64, count=len(words))
+    hashes = word_hashes(words)
     width = min(ngram, len(words))
     grams = hashes[: len(words) - width + 1].copy()
     with np.errstate(over="ignore"):
@@ -111,6 +112,11 @@ def mixed(values: np.ndarray) -> np.ndarray:
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+PLACES = 64  # bytes of a word after which the numbers repeat
+BYTE_AT_PLACE = mixed(np.arange(1, PLACES * 256 + 1, dtype=np.uint64) * MULTIPLIER)
+BYTE_AT_PLACE.reshape(PLACES, 256)[:, 32] = 0  # the blank behind a word
 
 
 def signatures(documents: Sequence[np.ndarray], hashes: int, seed: int) -> np.ndarray:

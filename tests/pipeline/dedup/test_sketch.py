@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from pipeline.dedup.candidates import shard_pairs
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import band_keys, exact_hash, jaccard, normalised_words, page_shingles, shingles, signatures, tokens
+from pipeline.dedup.sketch import (
+    band_keys,
+    exact_hash,
+    jaccard,
+    normalised_words,
+    page_shingles,
+    shingles,
+    signatures,
+    tokens,
+    word_hashes,
+)
 
 
 def word_sets_jaccard(one: Sequence[str], other: Sequence[str], ngram: int = 5) -> float:
@@ -140,3 +150,22 @@ def test_one_changed_character_does_not_make_a_thai_or_japanese_page_another() -
         # One character is in `width` shingles of each side: at most 2 x width are not common.
         union = len(np.union1d(one, other))
         assert 1 - 2 * width / union <= jaccard(one, other) < 1
+
+
+@given(
+    words=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Zs", "Cc", "Zl", "Zp")), min_size=1), min_size=1)
+)
+def test_words_have_one_hash_each_wherever_they_stand(words: list[str]) -> None:
+    hashes = word_hashes(words)
+    alone = [int(word_hashes([word])[0]) for word in words]
+    assert hashes.tolist() == alone
+    assert len(set(alone)) == len(set(words))
+
+
+def test_similar_words_have_unrelated_hashes() -> None:
+    """Every bit differs in half of the pairs of words that differ in one sign, within five standard deviations."""
+    words = [f"w{number:05d}" for number in range(20_000)]
+    hashes = word_hashes(words)
+    assert len(np.unique(hashes)) == len(words)
+    bits = np.unpackbits((hashes[::2] ^ hashes[1::2]).view(np.uint8).reshape(-1, 8), axis=1)
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 5 * 0.5 / np.sqrt(len(bits))
