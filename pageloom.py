@@ -316,6 +316,45 @@ def show_pages(
     out.print(table)
 
 
+@show.command("dedup")
+def show_dedup(
+    cluster: Annotated[int | None, typer.Option("--cluster", metavar="ID", help="the cluster of this document")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="how many clusters, or pages of one")] = 10,
+    recipe: RecipeArgument = None,
+    input: InputOption = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a cluster of duplicates: its pages, how similar they are and where they differ; or list the largest ones."""
+    from pipeline.show import cluster_of, largest_clusters
+
+    chosen = load(recipe, root, set, input)
+    store = Store(chosen.root_uri)
+    made = line_of(chosen, store)
+    dedup, pages = made["dedup"], made["pages"]
+    if dedup is None or pages is None:
+        raise RequestError(f"{store.root}: no dedup of this recipe yet; `pageloom run --until dedup` makes it")
+    if cluster is None:
+        largest = largest_clusters(dedup, limit)
+        if as_json:
+            print(json.dumps([{"doc_id": doc_id, "pages": size} for doc_id, size in largest], indent=1))
+            return
+        for doc_id, size in largest:
+            out.print(f"{doc_id}   {size} pages", markup=False)
+        out.print(f"{len(largest)} clusters; `pageloom show dedup --cluster ID` prints one")
+        return
+    members = cluster_of(dedup, pages, cluster, limit)
+    if as_json:
+        print(json.dumps([member.model_dump() for member in members], indent=1))
+        return
+    for member in members:
+        alike = "" if member.similarity is None else f" {member.similarity:.3f}"
+        out.print(f"{member.doc_id}   {member.reason or 'stays'}{alike}   {member.url}", markup=False, soft_wrap=True)
+        for line in member.differences:
+            out.print(f"    {line[:SHOWN_CHARACTERS]}", markup=False, highlight=False)
+
+
 @app.command()
 def forget(
     url: Annotated[list[str] | None, typer.Option("--url", help="a page, in any spelling; may be repeated")] = None,

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cluster.errors import WorkError
 from cluster.report import Bars, Table
 from cluster.stage import Context
 from cluster.store import Location
 from pipeline.corpus_settings import CorpusSettings
-from pipeline.dedup.decide import DECISIONS
+from pipeline.dedup.decisions import dropped
 from pipeline.shards import run_shards
 
 SHOWN_HITS = 20
@@ -27,7 +26,7 @@ def run_corpus(ctx: Context) -> None:
     from pipeline.corpus_worker import SPLITS, CorpusWorker
 
     places = ctx.inputs["pages"].paths(".parquet")
-    decisions = ctx.inputs["dedup"].location / DECISIONS
+    decisions = ctx.inputs["dedup"].location
     kept = surviving(places, decisions)
     if kept.num_rows < 2:
         raise WorkError(
@@ -56,14 +55,16 @@ def run_corpus(ctx: Context) -> None:
         size[line["split"]] += line["bytes"]
         characters[line["split"]] += line["characters"]
         spans.update(line["spans"])
-    if documents.total() + contaminated != kept.num_rows:
+    emptied = sum(line["emptied"] for line in lines)
+    if documents.total() + contaminated + emptied != kept.num_rows:
         raise WorkError(
-            f"corpus: {kept.num_rows} pages went in, {documents.total()} documents and {contaminated} benchmarks came out; "
-            "please report it"
+            f"corpus: {kept.num_rows} pages went in, {documents.total()} documents, {contaminated} benchmarks and {emptied} "
+            "pages of nothing but repeated lines came out; please report it"
         )
     ctx.count(
         documents=documents.total(),
         contaminated=contaminated,
+        emptied=emptied,
         train_documents=documents["train"],
         heldout_documents=documents["heldout"],
         train_bytes=size["train"],
@@ -132,13 +133,18 @@ def told_hits(hits: list[list[Any]], settings: CorpusSettings) -> list[Table]:
 
 
 def surviving(places: list[Location], decisions: Location) -> pa.Table:
-    """doc_id and content_hash of the pages that are neither rejected nor duplicates. Memory: 60 bytes a page."""
+    """doc_id and content_hash of the pages that are neither rejected nor duplicates. Memory: 60 bytes a page.
+
+    decisions: where the dedup artefact is.
+    """
     from pipeline.dedup.worker import kept_pages
 
-    chosen = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
-    ids = chosen.filter(chosen["kept"])["doc_id"]
-    pages = pa.concat_tables(kept_pages(place, ["doc_id", "content_hash"]) for place in places)
-    return pages.filter(pc.is_in(pages["doc_id"], ids))
+    found = []
+    for shard, place in enumerate(places):
+        pages = kept_pages(place, ["doc_id", "content_hash"])
+        gone = dropped(decisions, shard)["doc_id"]
+        found.append(pages.filter(pc.invert(pc.is_in(pages["doc_id"], gone))))
+    return pa.concat_tables(found)
 
 
 def choose_heldout(pages: pa.Table, share: float, least: int) -> list[int]:

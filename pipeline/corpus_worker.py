@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.decontaminate import Hit, benchmark, decontaminate, read_benchmarks
+from pipeline.dedup.decisions import dropped
+from pipeline.dedup.paragraphs import removed_lines, without_lines
 from pipeline.dedup.worker import kept_pages
 from pipeline.personal import PersonalData, redact
 
@@ -38,20 +39,24 @@ class CorpusWorker:
 
     def __init__(self, settings: CorpusSettings, decisions: Location, output: Location, track: Track) -> None:
         self.settings, self.output, self.track = settings, output, track
-        table = pq.read_table(decisions.open(), columns=["doc_id", "kept"])
-        self.kept = table.filter(table["kept"])["doc_id"]
+        self.decisions = decisions
         self.personal = PersonalData(settings.redact, settings.phone_regions, settings.id_regions)
         self.benchmarks = benchmark(read_benchmarks(settings.benchmarks)) if settings.benchmarks else None
 
     def __call__(self, unit: dict[str, Any]) -> None:
         pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "source", "url", "text"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
-        wanted = pc.and_(pc.is_in(pages["doc_id"], self.kept), heldout if unit["split"] == "heldout" else pc.invert(heldout))
+        stays = pc.invert(pc.is_in(pages["doc_id"], dropped(self.decisions, unit["part"])["doc_id"]))
+        wanted = pc.and_(stays, heldout if unit["split"] == "heldout" else pc.invert(heldout))
         pages = pages.filter(wanted)
         texts, personal, spans = list[str](), list[list[dict[str, Any]]](), Counter[str]()
         hits: list[list[Any]] = []
+        lines = removed_lines(self.decisions, unit["part"])
+        emptied = 0
         for doc_id, text in zip(pages["doc_id"].to_pylist(), pages["text"].to_pylist(), strict=True):
-            clean, found = self.clean(text)
+            whole = without_lines(text, lines[doc_id]) if doc_id in lines else text
+            emptied += not whole
+            clean, found = self.clean(whole)
             hits += ([doc_id, hit.file, hit.item, hit.ngrams, hit.overlap] for hit in found)
             spotted = self.personal.spans(clean)
             texts.append(redact(clean, spotted))
@@ -60,7 +65,7 @@ class CorpusWorker:
         documents = pages.drop_columns("text")
         documents = documents.append_column("text", pa.array(texts, pa.large_string()))
         documents = documents.append_column("personal", pa.array(personal, pa.list_(SPAN)))
-        documents = documents.filter(pc.not_equal(documents["text"], ""))  # a page that was nothing but a benchmark
+        documents = documents.filter(pc.not_equal(documents["text"], ""))  # nothing but a benchmark, or lines of others
         name = f"{unit['split']}-{unit['part']:06d}.parquet"
         write_shard(
             self.output,
@@ -69,7 +74,8 @@ class CorpusWorker:
             parquet_bytes(documents.select(SCHEMA.names).cast(SCHEMA)),
             split=unit["split"],
             documents=documents.num_rows,
-            contaminated=len(texts) - documents.num_rows,
+            contaminated=len(texts) - documents.num_rows - emptied,
+            emptied=emptied,
             hits=hits,
             characters=sum(map(len, texts)),
             bytes=sum(len(text.encode()) for text in texts),

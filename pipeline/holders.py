@@ -15,7 +15,7 @@ from cluster.stage import root_list
 from cluster.store import Artefact, Store
 from pipeline.classifiers import record_shards
 from pipeline.crawl import FETCHES
-from pipeline.dedup.decide import DECISIONS
+from pipeline.dedup.decisions import all_dropped
 from pipeline.forget import FORGET, REASON, Forgotten
 from pipeline.tokens import SPANS
 from pipeline.trace import url_of
@@ -135,11 +135,13 @@ def token_shards(tokens: Artefact, ids: Sequence[int]) -> list[str]:
 
 def twins_of(pages: Artefact, dedup: Artefact, ids: Sequence[int]) -> Iterator[str]:
     """URLs of the pages that were duplicates of these, or of which these were duplicates."""
-    table = pq.read_table((dedup.location / DECISIONS).open(), columns=["doc_id", "canonical_id"])
-    wanted = pa.array(ids, pa.int64())
-    groups = pc.unique(table.filter(pc.is_in(table["doc_id"], wanted))["canonical_id"])
-    same = table.filter(pc.is_in(table["canonical_id"], groups))["doc_id"].to_pylist()
-    yield from (url_of(pages, doc_id) for doc_id in same if doc_id not in set(ids))
+    wanted, groups = set(ids), set(ids)  # a page that stays is the group's own number
+    for table in all_dropped(dedup):
+        groups.update(table.filter(pc.is_in(table["doc_id"], pa.array(ids, pa.int64())))["canonical_id"].to_pylist())
+    same = set(groups)
+    for table in all_dropped(dedup):
+        same.update(table.filter(pc.is_in(table["canonical_id"], pa.array(list(groups), pa.int64())))["doc_id"].to_pylist())
+    yield from (url for doc_id in sorted(same - wanted) if (url := url_of(pages, doc_id)))
 
 
 def made_from(artefacts: Mapping[str, Sequence[Artefact]], found: dict[tuple[str, str], tuple[Artefact, str]]) -> None:

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from cluster.store import Artefact, Location
 from pipeline.crawl import FETCHES
-from pipeline.dedup.decide import DECISIONS
+from pipeline.dedup.decisions import decisions_name
+from pipeline.dedup.identity import CRAWL_BITS
 from pipeline.token_index import INDEX, TokenIndex
 from pipeline.tokens import SPANS
 from pipeline.url import canonical_url
@@ -119,10 +120,10 @@ def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: T
     """Fill in what dedup, corpus and tokens made of a kept page."""
     dedup, corpus, tokens = (artefacts.get(name) for name in ("dedup", "corpus", "tokens"))
     if dedup is not None:
-        for row in rows(dedup.location / DECISIONS, "doc_id", page.doc_id, ["canonical_id", "similarity", "kept", "reason"]):
-            if not row["kept"]:
-                page.status, page.reason, page.similarity = "rejected", row["reason"], row["similarity"]
-                page.duplicate_of = url_of(artefacts["pages"], row["canonical_id"])
+        place = dedup.location / decisions_name(page.doc_id >> 32)
+        for row in rows(place, "doc_id", page.doc_id, ["canonical_id", "similarity", "reason"]):
+            page.status, page.reason, page.similarity = "rejected", row["reason"], row["similarity"]
+            page.duplicate_of = url_of(artefacts["pages"], row["canonical_id"]) or earlier_page(row["canonical_id"])
     if corpus is not None and page.status == "kept":
         for place in corpus.paths(".parquet"):
             if any(rows(place, "doc_id", page.doc_id, ["doc_id"])):
@@ -136,6 +137,12 @@ def url_of(pages: Artefact | None, doc_id: int) -> str:
         for row in rows(place, "doc_id", doc_id, ["url"]):
             return row["url"]
     return ""
+
+
+def earlier_page(canonical_id: int) -> str:
+    """In words, a page that no shard of this crawl holds (see `pipeline.dedup.identity`)."""
+    crawl, doc_id = canonical_id >> CRAWL_BITS, canonical_id & ((1 << CRAWL_BITS) - 1)
+    return f"document {doc_id} of number {crawl} in dedup.against"
 
 
 def sequence_places(tokens: Artefact, page: PageFate, training: Training | None) -> Iterator[SequencePlace]:
@@ -159,7 +166,8 @@ def describe(trace: Trace) -> str:
     for page in trace.pages:
         lines.append(f"  record     {page.warc_file} at {page.warc_offset}: document {page.doc_id}")
         if page.duplicate_of:
-            lines.append(f"  dropped    {page.reason} of {page.duplicate_of} (similarity {page.similarity:.2f})")
+            alike = "" if page.similarity is None else f" (similarity {page.similarity:.2f})"
+            lines.append(f"  dropped    {page.reason} of {page.duplicate_of}{alike}")
         elif page.status == "rejected":
             measured = "" if page.value is None else f" {page.value:.4g}"
             limit = "" if page.threshold is None else f" (limit {page.threshold:.4g})"

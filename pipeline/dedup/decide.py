@@ -2,142 +2,209 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.report import Bars, Table
 from cluster.stage import Context
-from cluster.store import parquet_bytes
+from cluster.store import Location, shard_records
+from pipeline.dedup.earlier import Earlier, open_earlier
+from pipeline.dedup.exact import Compared
+from pipeline.dedup.identity import place_number
+from pipeline.dedup.runs import partitions_for
 from pipeline.shards import run_shards
 
-DECISIONS = "decisions.parquet"
+Records = dict[int, dict[str, Any]]
+Run = Callable[..., Records]
+FEW_PAGES = 20_000  # a pool of actors takes longer to start than these phases take for so many
+EXACT_BYTES = 200  # of a row while hashes are compared
+LINE_BYTES = 128  # of a line, which has two keys, while they are added up
+
+
+def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
+    """What `run_shards` does, one unit after the other in this process."""
+    done = shard_records(ctx.output)
+    if todo := [unit for unit in units if unit["shard"] not in done]:
+        work = worker(*arguments)
+        for unit in todo:
+            work(unit)
+    records = shard_records(ctx.output)
+    return {unit["shard"]: records[unit["shard"]] for unit in units}
+
+
+class Phases:
+    """Runs phase after phase below `work`, each a set of units with shards of its own: what is finished is not redone."""
+
+    def __init__(self, ctx: Context, small: bool, pool: Run) -> None:
+        self.ctx, self.arrays, self.pool = ctx, run_here if small else pool, pool
+
+    def __call__(
+        self, name: str, units: Sequence[dict[str, Any]], worker: type, *arguments: Any, texts: bool = False
+    ) -> tuple[Location, Records]:
+        """texts: the phase reads texts, so it is worth a pool even for few pages."""
+        place = self.ctx.work / name
+        run = self.pool if texts else self.arrays
+        return place, run(replace(self.ctx, output=place), units, worker, *arguments, place)
 
 
 def run_dedup(ctx: Context) -> None:
-    """Sketch in parallel, decide in one process, write `decisions.parquet`.
+    """Each phase a set of units in a pool of actors; what they write is sorted, and read by ranges.
 
-    Memory here: about 200 bytes a page, and 8 bytes a word of those pages that are candidates. That is for
-    crawls of up to some ten million pages; beyond, the candidate search has to be shuffled by band key.
+    Memory of a worker: the texts of one shard, or `memory_mb` of keys, edges or shingles, whatever the number of pages.
+    Memory here: 16 bytes a page that goes, for the report.
     """
+    deduplicate(ctx, run_shards)
+    tell_duplicates(ctx)
+
+
+def deduplicate(ctx: Context, pool: Run) -> None:
+    """Write `decisions/` and `index/`. pool: `run_shards`, or `run_here` where there is no Ray."""
+    from pipeline.dedup.decisions import DecisionWorker, IndexWorker
     from pipeline.dedup.worker import SketchWorker
 
+    settings, earlier = ctx.settings, open_earlier(ctx.settings)
     total = ctx.inputs["pages"].counts["kept"]
     places = ctx.inputs["pages"].paths(".parquet")
+    shards = range(len(places))
+    phase = Phases(ctx, total <= FEW_PAGES, pool)
     units = [{"shard": shard, "uri": str(place), "total": total} for shard, place in enumerate(places)]
-    records = run_shards(ctx, units, SketchWorker, ctx.settings, ctx.output, ctx.track)
-    sketches = pa.concat_tables(pq.read_table((ctx.output / records[shard]["path"]).open()) for shard in sorted(records))
-    pages = Pages(sketches, dict(enumerate(places)), ctx.settings)
-    decisions = pages.decide()
-    (ctx.output / DECISIONS).write_bytes(parquet_bytes(decisions))
-    tell_duplicates(ctx, decisions)
+    sketches, _ = phase("sketch", units, SketchWorker, settings, ctx.track, texts=True)
+    url = same_hash(phase, "url", sketches, len(places), total, settings, earlier, []) if settings.same_url else None
+    text = same_hash(phase, "text", sketches, len(places), total, settings, earlier, [url] if url else [])
+    near = near_duplicates(phase, sketches, places, total, settings, earlier, [each for each in (url, text) if each])
+    decided = [{"shard": shard} for shard in shards]
+    phase.arrays(ctx, decided, DecisionWorker, sketches, url, text, near, ctx.output)
+    kinds = ["text", *(["bands"] if settings.near else []), *(["url"] if settings.same_url else [])]
+    indexed = [
+        {"shard": turn * len(places) + shard, "part": shard, "kind": kind}
+        for turn, kind in enumerate(kinds, 1)
+        for shard in shards
+    ]
+    phase.arrays(ctx, indexed, IndexWorker, settings.representatives, sketches, ctx.output)
+    if settings.paragraphs:
+        repeated_lines(ctx, phase, units, (len(kinds) + 1) * len(places))
 
 
-class Pages:
-    """The sketched pages of a crawl by position: 0, 1, ... in the order of their doc_id."""
+def repeated_lines(ctx: Context, phase: Phases, units: Sequence[dict[str, Any]], first_shard: int) -> None:
+    """Write `paragraphs/`, and count what share of the words goes with the lines."""
+    from pipeline.dedup.paragraphs import LineWorker, ParagraphWorker, RepeatedWorker
 
-    def __init__(self, sketches: pa.Table, places: dict[int, Any], settings: Any) -> None:
-        self.places, self.settings = places, settings
-        self.doc_ids = sketches["doc_id"].to_numpy()
-        self.exact = sketches["exact"].to_pylist()
-        self.priorities = sketches["priority"].to_numpy()
-        self.characters = sketches["characters"].to_numpy()
-        self.times = sketches["fetch_time"].to_pylist()
-        self.keys = np.array(sketches["bands"].to_pylist(), dtype=np.uint64).reshape(len(self.doc_ids), -1)
-
-    def decide(self) -> pa.Table:
-        """Exact duplicates first, near ones among what is left of them."""
-        from pipeline.dedup.canonical import choose
-        from pipeline.dedup.components import connected
-
-        number = len(self.doc_ids)
-        canonical, similarity = np.arange(number), np.ones(number, dtype=np.float32)
-        reason = np.full(number, "", dtype=object)
-        same: dict[bytes, list[int]] = {}
-        for page, digest in enumerate(self.exact):
-            same.setdefault(digest, []).append(page)
-        for group in same.values():
-            best = min(group, key=self.preference)
-            for page in group:
-                if page != best:
-                    canonical[page], reason[page] = best, "exact_duplicate"
-        for group in connected(self.verified_edges(np.flatnonzero(reason == ""))):
-            for page, best, how in choose(group, self.preference, self.similarity, self.settings.jaccard):
-                if page != best:
-                    canonical[page], similarity[page], reason[page] = best, how, "near_duplicate"
-        # An exact copy of a page that a near-duplicate replaced goes to that one too.
-        similarity = np.minimum(similarity, similarity[canonical])
-        canonical = canonical[canonical]
-        return pa.table(
-            {
-                "doc_id": self.doc_ids,
-                "canonical_id": self.doc_ids[canonical],
-                "similarity": similarity,
-                "kept": reason == "",
-                "reason": pa.array(reason.tolist(), pa.string()),
-            }
-        )
-
-    def preference(self, page: int) -> tuple[int, int, str, int]:
-        """Highest source priority first, then longest, then earliest, then smallest id (ISO times sort as text)."""
-        return -int(self.priorities[page]), -int(self.characters[page]), self.times[page] or "~", int(self.doc_ids[page])
-
-    def verified_edges(self, pages: np.ndarray) -> list[tuple[int, int]]:
-        """Candidate pairs of `pages` whose true similarity reaches the threshold."""
-        from pipeline.dedup.candidates import candidate_pairs
-
-        if not self.settings.near or not len(pages):
-            return []
-        pairs = pages[candidate_pairs(self.keys[pages])]
-        self.shingles = self.read_shingles(np.unique(pairs))
-        return [(one, other) for one, other in pairs.tolist() if self.similarity(one, other) >= self.settings.jaccard]
-
-    def similarity(self, one: int, other: int) -> float:
-        return self._similarity(*sorted((one, other)))
-
-    @functools.cache  # noqa: B019 - lives as long as the stage's one Pages
-    def _similarity(self, one: int, other: int) -> float:
-        from pipeline.dedup.sketch import jaccard
-
-        return jaccard(self.shingles[one], self.shingles[other])
-
-    def read_shingles(self, pages: np.ndarray) -> dict[int, np.ndarray]:
-        """The shingles of some pages, read shard by shard."""
-        from pipeline.dedup.sketch import normalised_words, shingles
-        from pipeline.dedup.worker import kept_pages
-
-        wanted = {int(self.doc_ids[page]): int(page) for page in pages}
-        found: dict[int, np.ndarray] = {}
-        for shard in sorted({doc_id >> 32 for doc_id in wanted}):
-            table = kept_pages(self.places[shard], ["doc_id", "text"])
-            for doc_id, text in zip(table["doc_id"].to_pylist(), table["text"], strict=True):
-                if doc_id in wanted:
-                    words = normalised_words(text.as_py(), self.settings.characters)
-                    found[wanted[doc_id]] = shingles(words, self.settings.ngram)
-        return found
+    settings = ctx.settings
+    runs, told = phase("lines", units, LineWorker, settings.paragraphs, ctx.output, ctx.track, texts=True)
+    size = LINE_BYTES * sum(record["counts"]["lines"] for record in told.values())
+    partitions = partitions_for(size, settings.memory_mb, settings.partitions)
+    files = [runs / told[shard]["path"] for shard in sorted(told)]
+    place, found = phase("repeated", numbered(partitions), RepeatedWorker, files)
+    repeated = [place / found[partition]["path"] for partition in range(partitions)]
+    decided = [{"shard": first_shard + unit["shard"], "part": unit["shard"]} for unit in units]
+    records = phase.arrays(ctx, decided, ParagraphWorker, settings.paragraphs, runs, repeated, ctx.output)
+    words = sum(record["counts"]["words"] for record in told.values())
+    removed = sum(record["counts"]["removed"] for record in records.values())
+    lines = sum(record["counts"]["lines"] for record in records.values())
+    ctx.count(removed_lines=lines, removed_words=removed, removed_words_share=removed / max(1, words))
 
 
-def tell_duplicates(ctx: Context, decisions: pa.Table) -> None:
-    reasons = Counter(reason or "kept" for reason in decisions["reason"].to_pylist())
-    clusters = Counter(decisions["canonical_id"].to_pylist())
-    sizes = Counter(size for size in clusters.values() if size > 1)
-    ctx.count(
-        pages=decisions.num_rows,
-        kept=reasons["kept"],
-        exact_duplicates=reasons["exact_duplicate"],
-        near_duplicates=reasons["near_duplicate"],
-        clusters=sum(sizes.values()),
+def same_hash(
+    phase: Phases,
+    kind: str,
+    sketches: Location,
+    shards: int,
+    total: int,
+    settings: Any,
+    earlier: Sequence[Earlier],
+    before: Sequence[Compared],
+) -> Compared:
+    """The two phases over one kind of hash, among the pages that stay after those `before`."""
+    from pipeline.dedup.exact import ExactRunWorker, ExactWorker
+
+    runs, records = phase(f"{kind}-runs", [{"shard": shard} for shard in range(shards)], ExactRunWorker, kind, sketches, before)
+    all_runs = [(0, runs / records[shard]["path"]) for shard in range(shards)]
+    all_runs += [(each.crawl, run) for each in earlier for run in each.index[kind]]
+    partitions = partitions_for(EXACT_BYTES * total, settings.memory_mb, settings.partitions)
+    losers, _ = phase(kind, numbered(partitions), ExactWorker, all_runs)
+    return Compared(runs, losers, partitions)
+
+
+def numbered(partitions: int) -> list[dict[str, Any]]:
+    return [{"shard": partition, "partition": partition, "partitions": partitions} for partition in range(partitions)]
+
+
+def near_duplicates(
+    phase: Phases,
+    sketches: Location,
+    places: Sequence[Location],
+    total: int,
+    settings: Any,
+    earlier: Sequence[Earlier],
+    exact: Sequence[Compared],
+) -> list[Location]:
+    """Files of (doc_id, canonical_id, similarity) of the pages that give way to one they resemble."""
+    from pipeline.dedup.candidates import WORKING, CandidateWorker, ShardCandidateWorker
+    from pipeline.dedup.canonical import CanonicalWorker
+    from pipeline.dedup.component_phases import components
+    from pipeline.dedup.shingle_store import ShingleWorker
+    from pipeline.dedup.verify import VerifyWorker
+    from pipeline.dedup.worker import sketch_name
+
+    if not settings.near:
+        return []
+    shards = [{"shard": shard} for shard in range(len(places))]
+    inside, records = phase("runs", shards, ShardCandidateWorker, settings.representatives, sketches, exact)
+    runs = [(0, inside / sketch_name(shard)) for shard in range(len(places))]
+    runs += [(each.crawl, run) for each in earlier for run in each.index["bands"]]
+    rows = sum(record["counts"]["rows"] for record in records.values())
+    partitions = partitions_for(WORKING * rows, settings.memory_mb, settings.partitions)
+    between, pairs = phase("candidates", numbered(partitions), CandidateWorker, runs)
+    crossing = [sketch_name(shard) for shard, record in sorted(pairs.items()) if record["counts"]["pairs"]]
+    texts = [{"place": shard, "crawl": 0, "uri": str(place), "run": sketch_name(shard)} for shard, place in enumerate(places)]
+    texts += [
+        {"place": place_number(each.crawl, shard), "crawl": each.crawl, "uri": str(place), "run": ""}
+        for each in earlier
+        for shard, place in enumerate(each.pages)
+    ]
+    units = [{"shard": number, **unit} for number, unit in enumerate(texts)]
+    nodes = [between / f"nodes-{name}" for name in crossing]
+    shingles, _ = phase("shingles", units, ShingleWorker, settings, inside, nodes, phase.ctx.track, texts=True)
+    crossing_pairs = [between / f"pairs-{name}" for name in crossing]
+    verified, records = phase(
+        "verified", units, VerifyWorker, settings.jaccard, settings.memory_mb, shingles, inside, crossing_pairs, texts=True
     )
+    edges = sum(record["counts"]["edges"] for record in records.values())
+    buckets = partitions_for(WORKING * 2 * edges, settings.memory_mb, settings.partitions)
+    files = [verified / records[number]["path"] for number in sorted(records)]
+    members = components(phase, files, edges, buckets, settings.union_find_edges, settings.max_rounds)
+    decided = [{"shard": bucket} for bucket in range(buckets)]
+    place, records = phase("canonical", decided, CanonicalWorker, settings.jaccard, settings.memory_mb, members, shingles)
+    return [place / records[shard]["path"] for shard in sorted(records)]
+
+
+def tell_duplicates(ctx: Context) -> None:
+    from pipeline.dedup.decisions import REASONS, decisions_name
+
+    shards = range(len(ctx.inputs["pages"].paths(".parquet")))
+    lines = [record["counts"] for shard, record in shard_records(ctx.output).items() if shard in shards]
+    reasons = {name: sum(line[name] for line in lines) for name in REASONS}
+    pages = sum(line["pages"] for line in lines)
+    kept = pages - sum(reasons.values())
+    canonical = [
+        pq.read_table((ctx.output / decisions_name(shard)).open(), columns=["canonical_id"])["canonical_id"].to_numpy()
+        for shard in shards
+    ]
+    _, copies = np.unique(np.concatenate(canonical) if canonical else np.zeros(0, dtype=np.int64), return_counts=True)
+    sizes = Counter((copies + 1).tolist())
+    plural = {"same_url": "same_url", "exact_duplicate": "exact_duplicates", "near_duplicate": "near_duplicates"}
+    ctx.count(pages=pages, kept=kept, clusters=len(copies), **{plural[name]: number for name, number in reasons.items()})
     rows: list[list[Any]] = [[size, number] for size, number in sorted(sizes.items())]
     ctx.tell(
         Bars(
             title="Pages and their duplicates",
-            labels=["kept", "exact_duplicate", "near_duplicate"],
-            values=[float(reasons[name]) for name in ("kept", "exact_duplicate", "near_duplicate")],
+            labels=["kept", *reasons],
+            values=[float(kept), *map(float, reasons.values())],
             unit="pages",
         ),
         Table(title="Clusters of duplicates", columns=["pages in the cluster", "clusters"], rows=rows),

@@ -17,7 +17,7 @@ import psutil
 
 from tests.benchmarks import quickstart
 
-ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages")
+ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages", "dedup")
 
 
 def machine() -> str:

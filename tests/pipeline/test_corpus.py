@@ -15,6 +15,7 @@ from cluster.store import Location, shard_records
 from pipeline.corpus import by_source, choose_heldout, told_sources
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.corpus_worker import CorpusWorker
+from pipeline.dedup.decisions import SCHEMA as DROPPED
 
 
 def pages(number: int, seed: int = 0) -> pa.Table:
@@ -47,6 +48,13 @@ def test_the_order_of_the_pages_does_not_matter() -> None:
     assert choose_heldout(table.take(order), 0.05, 1) == choose_heldout(table, 0.05, 1)
 
 
+def write_dropped(place: Path, ids: list[int]) -> None:
+    """Dedup's decisions on shard 0: these pages give way to page 0."""
+    (place / "decisions").mkdir()
+    rows = [{"doc_id": each, "canonical_id": 0, "similarity": 1.0, "reason": "exact_duplicate"} for each in ids]
+    pq.write_table(pa.Table.from_pylist(rows, DROPPED), place / "decisions/part-000000.parquet")
+
+
 class Silent:
     def advance(self, *_: object, **__: object) -> None:
         """Where no Ray runs nobody follows the progress."""
@@ -66,9 +74,9 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         ),
         tmp_path / "part-000000.parquet",
     )
-    pq.write_table(pa.table({"doc_id": [0, 1, 3], "kept": [True, False, True]}), tmp_path / "decisions.parquet")
+    write_dropped(tmp_path, [1])
     output = Location.of(tmp_path / "out")
-    worker = CorpusWorker(CorpusSettings(), Location.of(tmp_path / "decisions.parquet"), output, Silent())  # type: ignore[arg-type]
+    worker = CorpusWorker(CorpusSettings(), Location.of(tmp_path), output, Silent())  # type: ignore[arg-type]
     unit = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [3], "total": 2}
     worker({"shard": 0, "split": "train", **unit})
     worker({"shard": 1, "split": "heldout", **unit})
@@ -93,6 +101,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
         "bytes": 16,
         "spans": {"email": 1},
         "contaminated": 0,
+        "emptied": 0,
         "hits": [],
         "sources": {"web": {"documents": 1, "characters": 16}},
     }
@@ -110,10 +119,10 @@ def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed(tmp_path: Path) -
         "status": ["kept", "kept"],
     }
     pq.write_table(pa.table(columns), tmp_path / "part-000000.parquet")
-    pq.write_table(pa.table({"doc_id": [0, 1], "kept": [True, True]}), tmp_path / "decisions.parquet")
+    write_dropped(tmp_path, [])
     settings = CorpusSettings(benchmarks=[str(tmp_path / "benchmark.jsonl")])
     output = Location.of(tmp_path / "out")
-    worker = CorpusWorker(settings, Location.of(tmp_path / "decisions.parquet"), output, Silent())  # type: ignore[arg-type]
+    worker = CorpusWorker(settings, Location.of(tmp_path), output, Silent())  # type: ignore[arg-type]
     part = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [], "total": 2}
     worker({"shard": 0, "split": "train", **part})
     [left] = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()

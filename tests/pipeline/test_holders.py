@@ -56,9 +56,8 @@ def store(tmp_path: Path) -> Store:
     commit(store, "classifiers", "f1", {}, records="q1")
     made_of = {"records": "q1", "classifiers": "f1"}
     commit(store, "pages", "p1", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)}, **made_of)
-    decisions = {"doc_id": [0, 1, 2], "canonical_id": [0, 1, 0], "kept": [True, True, False], "similarity": [1.0, 1.0, 0.9]}
-    decisions |= {"reason": ["", "", "near_duplicate"]}
-    commit(store, "dedup", "d1", {"decisions.parquet": pa.table(decisions)}, pages="p1")
+    decisions = {"doc_id": [2], "canonical_id": [0], "similarity": [0.9], "reason": ["near_duplicate"]}
+    commit(store, "dedup", "d1", {"decisions/part-000000.parquet": pa.table(decisions)}, pages="p1")
     train, heldout = pa.table({"doc_id": [0], "text": ["words"]}), pa.table({"doc_id": [1], "text": ["words"]})
     commit(store, "corpus", "k1", {"train-000000.parquet": train, "heldout-000000.parquet": heldout}, pages="p1", dedup="d1")
     commit(store, "tokenizer", "z1", {}, corpus="k1")
@@ -140,9 +139,7 @@ def test_the_newest_line_is_of_artefacts_that_belong_together(store: Store) -> N
         "classifiers": "f1",
         "pages": "p2",
     }  # k2 needs a dedup that is not there, b2 tokens that are not
-    commit(
-        store, "dedup", "d2", {"decisions.parquet": pa.table({"doc_id": [1], "canonical_id": [1], "kept": [True]})}, pages="p2"
-    )
+    commit(store, "dedup", "d2", {}, pages="p2")
     line = {name: each.key for name, each in newest_line(store, STAGES, "pages").items() if each}
     assert line == {"crawl": "c1", "records": "q1", "classifiers": "f1", "pages": "p2", "dedup": "d2", "corpus": "k2"}
     assert newest_line(Store(store.root.path + "/nothing"), STAGES, "pages") == {}

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.store import Artefact, Location
+from pipeline.dedup.decisions import SCHEMA as DECISIONS
 from pipeline.mixture import MixtureOrder
 from pipeline.order import SequenceOrder
 from pipeline.page_worker import SCHEMA
@@ -21,7 +22,7 @@ def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
 
     def artefact(name: str, tables: dict[str, pa.Table]) -> Artefact:
         for file, table in tables.items():
-            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, tmp_path / name / file)
         return Artefact(Location.of(tmp_path / name), {"files": [{"path": file} for file in tables]})
 
@@ -66,15 +67,15 @@ def artefacts(tmp_path: Path) -> dict[str, Artefact | None]:
         "dedup": artefact(
             "dedup",
             {
-                "decisions.parquet": pa.table(
+                "decisions/part-000000.parquet": pa.table(
                     {
-                        "doc_id": [1, second],
-                        "canonical_id": [second, second],
-                        "similarity": pa.array([0.9, 1.0], pa.float32()),
-                        "kept": [False, True],
-                        "reason": ["near_duplicate", ""],
+                        "doc_id": [1],
+                        "canonical_id": [second],
+                        "similarity": pa.array([0.9], pa.float32()),
+                        "reason": ["near_duplicate"],
                     }
-                )
+                ),
+                "decisions/part-000001.parquet": DECISIONS.empty_table(),
             },
         ),
         "corpus": artefact("corpus", {"train-000001.parquet": pa.table({"doc_id": [second], "text": [TEXT]})}),

@@ -28,9 +28,11 @@ from datatrove.pipeline.filters import (
 from datatrove.pipeline.readers import WarcReader
 from datatrove.pipeline.writers.jsonl import JsonlWriter
 
+# Its worker processes load this file anew, so it stands outside of `main`.
+datatrove.utils.lid.cached_asset_path_or_download = lambda *_, **__: sys.argv[3]
 
-def main(archives: str, output: str, model: str, workers: int) -> None:
-    datatrove.utils.lid.cached_asset_path_or_download = lambda *_, **__: model
+
+def main(archives: str, output: str, workers: int) -> None:
     began = time.time()
     LocalPipelineExecutor(
         pipeline=[
@@ -51,4 +53,4 @@ def main(archives: str, output: str, model: str, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[4]))

@@ -1,0 +1,201 @@
+"""Near-duplicates here, in datasketch and in datatrove, on the same documents.
+
+    python -m tests.benchmarks.dedup DATA_DIR [DOCUMENTS ...]
+
+DATA_DIR: the folder of real data. DOCUMENTS: sizes, 20000 unless said otherwise. Documents are pages made of sentences of real
+news, every fourth an edited copy of another one. Prints Markdown: documents a second of each phase here in one process (so
+without Ray's start), of datasketch's MinHashLSH in one process, and of datatrove's four stages where its environment is.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import datasketch
+
+from cluster.stage import Context
+from cluster.store import Artefact
+from pipeline.dedup.decide import run_here
+from pipeline.dedup.decisions import all_dropped
+from pipeline.dedup.settings import DedupSettings
+from pipeline.dedup.sketch import jaccard, normalised_words, shingles
+from tests.benchmarks.peers import environment
+from tests.pipeline.dedup.conftest import Crawl
+
+SHARD = 5000  # documents of a pages file
+DATASKETCH_MOST = 50_000  # one process of it does 800 a second or fewer; beyond, its figure at this size is told
+STEPS = {
+    "signatures": ("sketch",),
+    "exact": ("text-runs", "text"),
+    "candidates": ("runs", "candidates"),
+    "verification": ("shingles", "verified"),
+    "components and choice": ("components", "seed", "large", "small", "labels", "canonical"),
+}
+
+
+def made_documents(data: Path, number: int, seed: int = 5) -> tuple[list[str], list[tuple[int, int]]]:
+    """Texts of some 300 words, and which are edited copies of which: every fourth, with 0 to 10% of its words changed."""
+    lines = (data / "dedup/news_articles.train").read_text().splitlines()
+    sentences = [part for line in lines for part in re.split(r"(?<=[.!?]) ", line.split(" ", 1)[1]) if len(part) > 40]
+    chance = random.Random(seed)
+    texts: list[str] = []
+    pairs = []
+    for at in range(number):
+        if at % 4 == 3:
+            source = chance.randrange(at // 4 * 4) if at > 4 else 0
+            words = texts[source].split()
+            for place in chance.sample(range(len(words)), int(len(words) * chance.choice((0, 0.005, 0.01, 0.02, 0.05, 0.1)))):
+                words[place] = f"edit{chance.randrange(10**6)}"
+            texts.append(" ".join(words))
+            pairs.append((source, at))
+        else:
+            # Sentences are cut and joined anew, so that pages share words and phrases, as real ones do, but not pages.
+            parts = [sentence.split()[chance.randrange(4) :] for sentence in chance.sample(sentences, 14)]
+            texts.append(
+                " ".join(word if chance.random() > 0.1 else f"n{chance.randrange(10**5)}" for part in parts for word in part)
+            )
+    return texts, pairs
+
+
+def run_ours(texts: Sequence[str], root: Path, settings: DedupSettings) -> tuple[Artefact, dict[str, float]]:
+    """The stage in this process, and seconds of each phase."""
+    seconds: dict[str, float] = {}
+
+    def timed(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Any:
+        began = time.perf_counter()
+        records = run_here(ctx, units, worker, *arguments)
+        name = re.sub(r"-\d+$", "", ctx.output.name)
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+        return records
+
+    crawl = Crawl(root)
+    pages = crawl.pages(texts, -(-len(texts) // SHARD))
+    from pipeline.dedup import decide
+
+    decide.FEW_PAGES = -1  # every phase through `timed`
+    return crawl.run(pages, settings, pool=timed), seconds
+
+
+def run_datasketch(texts: Sequence[str], settings: DedupSettings) -> tuple[float, float, set[tuple[int, int]]]:
+    """Seconds and CPU seconds from texts to candidates in one process, by its documentation; and those that are alike."""
+    began, cpu = time.perf_counter(), cpu_seconds()
+    index = datasketch.MinHashLSH(num_perm=settings.bands * settings.rows, params=(settings.bands, settings.rows))
+    found = set()
+    for at, text in enumerate(texts):
+        words = normalised_words(text, settings.characters)
+        grams = {" ".join(words[place : place + settings.ngram]) for place in range(max(1, len(words) - settings.ngram + 1))}
+        sketch = datasketch.MinHash(settings.bands * settings.rows, seed=1)
+        sketch.update_batch([gram.encode() for gram in grams])
+        found |= {(other, at) for other in index.query(sketch)}
+        index.insert(at, sketch, check_duplication=False)
+    seconds, cpu, sets = time.perf_counter() - began, cpu_seconds() - cpu, Sets(texts)
+    return seconds, cpu, {pair for pair in found if sets.jaccard(*pair) >= settings.jaccard}
+
+
+def run_datatrove(texts: Sequence[str], place: Path) -> dict[str, Any] | None:
+    """What its four stages with two workers took, and what they kept; None where its environment is not there."""
+    python = environment.python(environment.directory())
+    if python is None:
+        return None
+    source = place / "documents"
+    source.mkdir(parents=True)
+    for half in (0, 1):
+        with (source / f"{half}.jsonl").open("w") as stream:
+            for at in range(half, len(texts), 2):
+                stream.write(json.dumps({"id": str(at), "text": texts[at]}) + "\n")
+    script = Path(environment.__file__).parent / "datatrove_dedup.py"
+    command = [python, script, source, place / "output", "2"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def stand_ins(dedup: Artefact, number: int) -> dict[int, int]:
+    """By position among the texts, the page that goes -> the one that stays."""
+    size = -(-number // -(-number // SHARD))
+
+    def position(doc_id: int) -> int:
+        return (doc_id >> 32) * size + (doc_id & 0xFFFFFFFF)
+
+    rows = (row for table in all_dropped(dedup) for row in table.select(["doc_id", "canonical_id"]).to_pylist())
+    return {position(row["doc_id"]): position(row["canonical_id"]) for row in rows}
+
+
+def measure(data: Path, number: int) -> list[str]:
+    """The table of one size, and how good the answers are."""
+    texts, planted = made_documents(data, number)
+    settings = DedupSettings()
+    with tempfile.TemporaryDirectory(prefix="pageloom-bench-") as directory:
+        marks = [cpu_seconds()]
+        dedup, seconds = run_ours(texts, Path(directory) / "root", settings)
+        marks.append(cpu_seconds())
+        gone = stand_ins(dedup, number)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        few = texts[:DATASKETCH_MOST]
+        spent, their_cpu, pairs = run_datasketch(few, settings)
+        marks.append(cpu_seconds())
+        trove = run_datatrove(texts, Path(directory) / "datatrove")
+        marks.append(cpu_seconds())
+    ours_cpu, _, trove_cpu = (after - before for before, after in pairwise(marks))
+    rate = number / sum(seconds.values())
+    lines = ["| documents | who | seconds | documents/s | of ours |", "|---:|---|---:|---:|---:|"]
+    lines.append(f"| {number} | here, one process | {number / rate:.1f} | {rate:.0f} | 1 |")
+    for name, phases in STEPS.items():
+        part = sum(seconds.get(phase, 0.0) for phase in phases)
+        lines.append(f"| | {name} | {part:.2f} | {number / max(part, 1e-9):.0f} | |")
+    theirs = len(few) / spent
+    lines.append(f"| {len(few)} | datasketch MinHashLSH, one process | {spent:.1f} | {theirs:.0f} | 1/{rate / theirs:.1f} |")
+    if trove:
+        theirs = number / trove["seconds"]
+        lines.append(f"| {number} | datatrove, two workers | {trove['seconds']:.1f} | {theirs:.0f} | 1/{rate / theirs:.1f} |")
+    sets = Sets(texts)
+    wrong = sum(sets.jaccard(page, to) < settings.jaccard for page, to in gone.items())
+    alike = [pair for pair in planted if sets.jaccard(*pair) >= settings.jaccard]
+    missed = sum(one not in gone and other not in gone for one, other in pairs)
+    lines += [
+        f"\n{wrong} of {len(gone)} pages that go do not resemble the page that stays at {settings.jaccard}.",
+        f"Planted pairs of that similarity found: {recall(alike, set(gone)):.4f} of {len(alike)}. Of datasketch's {len(pairs)} "
+        f"pairs at this similarity {missed} were not; it does not verify, its seconds end with the candidates.",
+        f"CPU seconds: {ours_cpu:.1f} here, {their_cpu:.1f} datasketch, {trove_cpu:.1f} datatrove (where others use the cores, "
+        "these are what to compare).",
+        f"Highest memory of this process {memory:.0f} MB, all texts included.\n",
+    ]
+    if trove:
+        theirs_gone = set(range(number)) - set(trove["kept"])
+        lines.append(f"datatrove found {recall(alike, theirs_gone):.4f} of them and removed {len(theirs_gone)} pages.\n")
+    return lines
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    usage = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
+
+
+def recall(pairs: Sequence[tuple[int, int]], gone: set[int]) -> float:
+    return sum(one in gone or other in gone for one, other in pairs) / max(1, len(pairs))
+
+
+class Sets:
+    """Similarities of texts by position, for judging."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+
+    def jaccard(self, one: int, other: int) -> float:
+        return jaccard(*(shingles(normalised_words(self.texts[each], 500_000), 5) for each in (one, other)))
+
+
+if __name__ == "__main__":
+    for size in [int(each) for each in sys.argv[2:]] or [20_000]:
+        print("\n".join(measure(Path(sys.argv[1]), size)), flush=True)

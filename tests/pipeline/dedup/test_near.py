@@ -1,0 +1,216 @@
+"""The whole stage on texts: against brute force, known pairs and planted edits."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.dedup.settings import DedupSettings
+from pipeline.dedup.sketch import jaccard, normalised_words, shingles
+from pipeline.gold import gold_pages
+from tests.pipeline.dedup.conftest import Crawl, Decide
+
+BASE = [f"word{number}" for number in range(300)]
+OTHER = [f"else{number}" for number in range(300)]
+
+
+def ngrams(text: str) -> set[tuple[str, ...]]:
+    """By the definition, on the words themselves."""
+    words = normalised_words(text, 500_000)
+    width = min(5, len(words))
+    return {tuple(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
+
+
+def true_jaccard(one: str, other: str) -> float:
+    a, b = ngrams(one), ngrams(other)
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def varied(words: Sequence[str], changes: int, seed: int) -> str:
+    """`words` with some of them replaced."""
+    chance = random.Random(seed)
+    changed = list(words)
+    for at in chance.sample(range(len(changed)), changes):
+        changed[at] = f"new{chance.randrange(10**6)}"
+    return " ".join(changed)
+
+
+def test_the_longest_then_the_earliest_of_the_same_pages_stays(decide: Decide) -> None:
+    text, longer = " ".join(BASE), " ".join([*BASE, "and", "more"])
+    times = ["2024-01-01", "", "2023-01-01", "2024-05-01", "2024-04-01", ""]
+    gone = decide([text, " ".join(OTHER), text.upper(), longer, longer, "alone here"], times=times)
+    true = pytest.approx(true_jaccard(text, longer))
+    assert gone == {0: (4, true, "exact_duplicate"), 2: (4, true, "near_duplicate"), 3: (4, 1.0, "exact_duplicate")}
+
+
+def test_the_source_of_higher_priority_stays_though_it_is_shorter_and_later(decide: Decide) -> None:
+    texts = [" ".join([*BASE, "and", "more"]), " ".join(BASE)]
+    assert list(decide(texts, times=["2023-01-01", "2024-01-01"], priorities=[0, 2])) == [0]
+
+
+def test_candidates_below_the_threshold_are_let_go(decide: Decide) -> None:
+    texts = [" ".join(BASE), varied(BASE, 13, 1)]
+    assert 0.6 < true_jaccard(*texts) < 0.8
+    eager = DedupSettings(bands=112, rows=1)  # any equal hash makes a candidate
+    assert decide(texts, eager) == {}
+    assert len(decide(texts, DedupSettings(bands=112, rows=1, jaccard=0.5))) == 1
+
+
+def test_without_near_only_exact_copies_go(decide: Decide) -> None:
+    texts = [" ".join(BASE), varied(BASE, 1, 1), " ".join(BASE)]
+    assert decide(texts, DedupSettings(near=False)) == {2: (0, 1.0, "exact_duplicate")}
+
+
+def test_empty_and_one_word_pages_are_copies_only_of_themselves(decide: Decide) -> None:
+    gone = decide(["", "word", "★", "Word!", " \n", "♥", "other", "★"], times=["2024"] * 8)
+    assert gone == {3: (1, 1.0, "exact_duplicate"), 0: (4, 1.0, "exact_duplicate"), 7: (2, 1.0, "exact_duplicate")} or gone == {
+        1: (3, 1.0, "exact_duplicate"),
+        0: (4, 1.0, "exact_duplicate"),
+        7: (2, 1.0, "exact_duplicate"),
+    }
+
+
+def test_of_pages_with_one_url_one_stays_only_where_that_is_asked_for(decide: Decide) -> None:
+    texts, urls = [" ".join(BASE), " ".join([*OTHER, "more"]), " ".join(OTHER)], ["http://h/a#x", "http://H:80/a", "http://h/b"]
+    assert [reason for _, _, reason in decide(texts, urls=urls).values()] == ["near_duplicate"]
+    # Page 0 goes for page 1, which is longer; so does page 2, which resembles it.
+    gone = decide(texts, DedupSettings(same_url=True), urls=urls)
+    assert gone[0] == (1, None, "same_url")
+    assert gone[2] == (1, pytest.approx(true_jaccard(texts[1], texts[2])), "near_duplicate")
+
+
+def test_scope_decides_whether_pages_of_two_crawls_are_compared(decide: Decide) -> None:
+    texts = [" ".join(BASE), varied(BASE, 1, 1), " ".join(BASE), varied(BASE, 2, 2)]
+    sources = ["one", "one", "two", "two"]
+    assert len(decide(texts, sources=sources)) == 3
+    apart = decide(texts, DedupSettings(scope="source"), sources=sources)
+    assert {frozenset((page, to)) for page, (to, *_) in apart.items()} == {frozenset((0, 1)), frozenset((2, 3))}
+
+
+def test_the_ends_of_a_chain_of_alike_pages_survive(decide: Decide) -> None:
+    """Each of 200 pages is some .9 similar to the next; pages ten steps apart share nothing that counts."""
+    words = [f"w{number}" for number in range(200 * 5 + 100)]
+    texts = [" ".join(words[5 * at : 5 * at + 100]) for at in range(200)]
+    assert 0.89 < true_jaccard(texts[0], texts[1]) < 0.91
+    assert true_jaccard(texts[0], texts[199]) == 0
+    gone = decide(texts, shards=3)
+    for page, (to, how, reason) in gone.items():
+        assert reason == "near_duplicate"
+        assert how == pytest.approx(true_jaccard(texts[page], texts[to]))
+        assert how >= 0.8
+        assert to not in gone
+    kept = [page for page in range(200) if page not in gone]
+    assert 0 in kept or gone[0][0] <= 2
+    # One page stands for two neighbours on each side at most: a fifth of the chain stays, wherever it lies.
+    assert len(kept) >= 40
+    assert all(any(page + step in kept for step in range(-2, 3)) for page in range(200))
+
+
+@pytest.mark.parametrize("percent", [1, 2, 5, 10, 20])
+def test_planted_edits_are_found_as_far_as_their_similarity_says(decide: Decide, percent: int) -> None:
+    texts = []
+    for seed in range(20):
+        base = [f"s{seed}w{number}" for number in range(400)]
+        texts += [" ".join(base), varied(base, 4 * percent, seed)]
+    alike = [true_jaccard(texts[2 * pair], texts[2 * pair + 1]) for pair in range(20)]
+    gone = decide(texts)
+    found = {max(page, to) // 2 for page, (to, *_) in gone.items()}
+    assert found <= {pair for pair in range(20) if alike[pair] >= 0.8}
+    expected = sum(1 - (1 - each**8) ** 14 for each in alike if each >= 0.8)
+    assert len(found) == pytest.approx(expected, abs=4)
+    assert expected > 19 if percent <= 2 else expected == 0 if percent >= 5 else True
+
+
+def test_a_very_long_page_is_compared_by_its_beginning(decide: Decide) -> None:
+    long = " ".join(f"w{number}" for number in range(700_000))
+    assert len(long) > 5_000_000
+    gone = decide([long, long[:600_000] + " and then something else", "short page"])
+    assert gone == {1: (0, 1.0, "exact_duplicate")}
+
+
+def test_partitions_and_the_way_to_components_change_no_byte(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    bases = [[f"b{base}w{chance.randrange(10**6)}" for _ in range(120)] for base in range(60)]
+    texts = [varied(base, chance.randrange(4), seed) for base in bases for seed in range(chance.randrange(1, 6))]
+    texts += [texts[0], texts[7], ""]
+    digests = set()
+    for partitions, most in itertools.product((1, 2, 8), (0, 10**6)):
+        crawl = Crawl(tmp_path / f"{partitions}-{most}")
+        settings = DedupSettings(partitions=partitions, union_find_edges=most)
+        digests.add(crawl.run(crawl.pages(texts, 3), settings).digest)
+    assert len(digests) == 1
+
+
+def news(shared: Path) -> tuple[list[str], list[str], set[frozenset[str]]]:
+    lines = (shared / "data/dedup/news_articles.train").read_text().splitlines()
+    names, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
+    truth = (shared / "data/dedup/news_articles.truth").read_text().splitlines()
+    return list(names), list(texts), {frozenset(line.split()) for line in truth if line.strip()}
+
+
+def test_published_near_duplicates_are_found_and_nothing_else(shared: Path, decide: Decide) -> None:
+    """News articles with ten known pairs: exactly those whose similarity by the definition reaches the threshold go."""
+    names, texts, truth = news(shared)
+    gone = decide(texts, shards=3)
+    dropped = {frozenset((names[page], names[to])) for page, (to, *_) in gone.items()}
+    by_name = dict(zip(names, texts, strict=True))
+    assert dropped == {pair for pair in truth if true_jaccard(*(by_name[name] for name in sorted(pair))) >= 0.8}
+    # At 0.5 all ten are found, each with many more bands than similarity .5 needs.
+    low = decide(texts, DedupSettings(jaccard=0.5, bands=56, rows=2))
+    assert {frozenset((names[page], names[to])) for page, (to, *_) in low.items()} >= truth
+
+
+def real_documents(shared: Path, number: int) -> list[str]:
+    """News articles and main texts of web pages, and edited copies of the first half of them."""
+    _, texts, _ = news(shared)
+    if number * 2 // 3 > len(texts):
+        texts += [page.gold for page in gold_pages(shared / "data/html", ("wcxb",))]
+    chance = random.Random(11)
+    originals = texts[: number * 2 // 3]
+    copies = []
+    for text in originals[: number // 3]:
+        words = text.split()
+        for at in chance.sample(range(len(words)), min(len(words), chance.randrange(0, max(2, len(words) // 16)))):
+            words[at] = f"edit{chance.randrange(10**6)}"
+        copies.append(" ".join(words))
+    return originals + copies
+
+
+def compare_with_brute_force(texts: list[str], decide: Decide) -> None:
+    """Precision 1, and recall of the pairs at similarity s as 1 - (1 - s^8)^14 says, within four standard deviations."""
+    sets = [shingles(normalised_words(text, 500_000), 5) for text in texts]
+    flat = np.concatenate(sets)
+    owner = np.repeat(np.arange(len(sets)), [len(each) for each in sets])
+    order = np.argsort(flat, kind="stable")
+    bounds = np.flatnonzero(np.diff(flat[order])) + 1
+    common: dict[tuple[int, int], int] = {}
+    for members in np.split(owner[order], bounds):
+        if 1 < len(members) <= 200:
+            for pair in itertools.combinations(members.tolist(), 2):
+                common[pair] = common.get(pair, 0) + 1
+    alike = {pair: jaccard(sets[pair[0]], sets[pair[1]]) for pair, number in common.items() if number >= 5}
+    alike = {pair: how for pair, how in alike.items() if how >= 0.8}
+    gone = decide(texts, shards=4)
+    for page, (to, how, _) in gone.items():
+        assert how == pytest.approx(true_jaccard(texts[page], texts[to]))
+        assert how >= 0.8
+    # Pairs: every document has one edited copy at most here, so a pair is found exactly if one of the two goes.
+    found = sum((one in gone) or (other in gone) for one, other in alike)
+    expected = sum(1 - (1 - how**8) ** 14 for how in alike.values())
+    variance = sum((1 - (1 - how**8) ** 14) * (1 - how**8) ** 14 for how in alike.values())
+    assert len(alike) > len(texts) // 10
+    assert abs(found - expected) <= 4 * np.sqrt(variance) + 1
+
+
+def test_pairs_of_real_documents_are_found_as_brute_force_and_the_formula_say(shared: Path, decide: Decide) -> None:
+    compare_with_brute_force(real_documents(shared, 300), decide)
+
+
+@pytest.mark.slow
+def test_two_thousand_real_documents_against_brute_force(shared: Path, decide: Decide) -> None:
+    compare_with_brute_force(real_documents(shared, 2000), decide)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import combinations
+
+import datasketch
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.dedup.candidates import shard_pairs
+from pipeline.dedup.settings import DedupSettings
+from pipeline.dedup.sketch import (
+    band_keys,
+    exact_hash,
+    jaccard,
+    normalised_words,
+    page_shingles,
+    shingles,
+    signatures,
+    tokens,
+    word_hashes,
+)
+
+
+def word_sets_jaccard(one: Sequence[str], other: Sequence[str], ngram: int = 5) -> float:
+    """By the definition, on the n-grams themselves."""
+
+    def grams(words: Sequence[str]) -> set[tuple[str, ...]]:
+        width = min(ngram, len(words))
+        return {tuple(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
+
+    a, b = grams(one), grams(other)
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def varied(words: Sequence[str], changes: int, seed: int) -> list[str]:
+    """`words` with some of them replaced."""
+    chance = random.Random(seed)
+    changed = list(words)
+    for at in chance.sample(range(len(changed)), changes):
+        changed[at] = f"new{chance.randrange(10**6)}"
+    return changed
+
+
+words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f"]), max_size=30)
+
+
+@given(one=words, other=words, ngram=st.integers(1, 6))
+def test_similarity_of_shingles_is_that_of_the_ngrams(one: list[str], other: list[str], ngram: int) -> None:
+    assert jaccard(shingles(one, ngram), shingles(other, ngram)) == pytest.approx(word_sets_jaccard(one, other, ngram))
+
+
+def test_layout_case_and_punctuation_do_not_make_another_text() -> None:
+    one, other = normalised_words("The  Tide,\nand the boats!", 1000), normalised_words("the tide AND the — boats", 1000)
+    assert exact_hash(one) == exact_hash(other)
+    assert exact_hash(one) != exact_hash(normalised_words("the tide and a boat", 1000))
+    assert len(exact_hash(one)) == 16
+
+
+def test_signatures_estimate_similarity_as_well_as_datasketch() -> None:
+    base = [f"w{number}" for number in range(400)]
+    texts = [base, *[varied(base, changes, changes) for changes in (2, 5, 10, 20, 40)]]
+    sets = [shingles(text, 5) for text in texts]
+    matrix = signatures(sets, 1024, seed=1)
+    oracle = []
+    for each in sets:
+        sketch = datasketch.MinHash(1024, seed=1)
+        sketch.update_batch([value.tobytes() for value in each])
+        oracle.append(sketch)
+    for other in range(1, len(texts)):
+        true = word_sets_jaccard(texts[0], texts[other])
+        ours = float((matrix[0] == matrix[other]).mean())
+        # Four standard errors of 1,024 Bernoulli draws.
+        margin = 4 * np.sqrt(true * (1 - true) / 1024)
+        assert abs(ours - true) < margin
+        assert abs(oracle[0].jaccard(oracle[other]) - true) < margin
+
+
+def test_bands_agree_exactly_where_all_their_hashes_do() -> None:
+    matrix = np.random.default_rng(0).integers(0, 3, (60, 6)).astype(np.uint64)
+    keys = band_keys(matrix, bands=3)
+    assert keys.shape == (60, 3)
+    for one, other in combinations(range(60), 2):
+        for band in range(3):
+            same = (matrix[one, 2 * band : 2 * band + 2] == matrix[other, 2 * band : 2 * band + 2]).all()
+            assert (keys[one, band] == keys[other, band]) == same
+    assert len(np.intersect1d(keys[:, 0], keys[:, 1])) == 0  # equal hashes in other bands are no candidates
+
+
+def test_candidates_are_found_as_often_as_the_formula_says() -> None:
+    """1 - (1 - J^8)^14 of the pairs with similarity J share a band (Leskovec et al., Mining of Massive Datasets, 3.4)."""
+    expected = found = 0.0
+    for seed in range(200):
+        base = [f"t{seed}w{number}" for number in range(300)]
+        pair = [base, varied(base, 9, seed)]
+        similarity = word_sets_jaccard(*pair)
+        expected += 1 - (1 - similarity**8) ** 14
+        keys = band_keys(signatures([shingles(each, 5) for each in pair], 112, seed=1), bands=14)
+        found += len(shard_pairs(keys, np.arange(2)))
+    assert 100 < expected < 190
+    assert found == pytest.approx(expected, abs=25)
+
+
+def test_vowel_signs_belong_to_their_word() -> None:
+    """Hindi "ki" and "ka", Thai "ka" with and without a tone mark: other words, though the letters are the same."""
+    for one, other in (("की", "का"), ("กา", "ก่า"), ("한국어", "한국")):
+        assert normalised_words(one, 100) == [one]
+        assert exact_hash(normalised_words(one, 100)) != exact_hash(normalised_words(other, 100))
+
+
+def test_texts_without_a_word_are_the_same_only_if_they_are() -> None:
+    stars, hearts = normalised_words(" ★★★ ", 100), normalised_words("♥♥♥", 100)
+    assert exact_hash(stars) == exact_hash(normalised_words("★★★", 100)) != exact_hash(hearts)
+    assert normalised_words(" \n", 100) == []
+
+
+def test_full_width_letters_are_the_same_as_narrow_ones() -> None:
+    assert normalised_words("ＡＢＣ　１２３ ｶﾀｶﾅ", 100) == ["abc", "123", "カタカナ"]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "pieces"),
+    [
+        ("この文書はどこで終わるのか、誰も知らない。", 8, 19),
+        ("人人生而自由，在尊严和权利上一律平等", 8, 17),
+        ("มนุษย์ทั้งหลายเกิดมามีอิสระ", 16, 27),
+        ("all people are born free", 5, 5),
+        ("모든 인간은 태어날 때부터 자유로우며", 5, 5),
+        ("Toyota (トヨタ) builds cars in Japan and elsewhere", 5, 8),
+    ],
+)
+def test_scripts_without_blanks_are_compared_by_characters(text: str, width: int, pieces: int) -> None:
+    found, ngram = tokens(normalised_words(text, 1000), 8, 16, 5)
+    assert (ngram, len(found)) == (width, pieces)
+
+
+def test_one_changed_character_does_not_make_a_thai_or_japanese_page_another() -> None:
+    for text in (
+        "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。" * 1 + "第一条",
+        "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ",
+    ):
+        long = "".join(f"{text[at:]}{text[:at]}" for at in range(1, len(text), 4))
+        changed = long[:100] + "X" + long[101:]
+        settings = DedupSettings()
+        one, other = (page_shingles(normalised_words(each, 10**6), settings) for each in (long, changed))
+        width = tokens(normalised_words(long, 10**6), 8, 16, 5)[1]
+        # One character is in `width` shingles of each side: at most 2 x width are not common.
+        union = len(np.union1d(one, other))
+        assert 1 - 2 * width / union <= jaccard(one, other) < 1
+
+
+@given(
+    words=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Zs", "Cc", "Zl", "Zp")), min_size=1), min_size=1)
+)
+def test_words_have_one_hash_each_wherever_they_stand(words: list[str]) -> None:
+    hashes = word_hashes(words)
+    alone = [int(word_hashes([word])[0]) for word in words]
+    assert hashes.tolist() == alone
+    assert len(set(alone)) == len(set(words))
+
+
+def test_similar_words_have_unrelated_hashes() -> None:
+    """Every bit differs in half of the pairs of words that differ in one sign, within five standard deviations."""
+    words = [f"w{number:05d}" for number in range(20_000)]
+    hashes = word_hashes(words)
+    assert len(np.unique(hashes)) == len(words)
+    bits = np.unpackbits((hashes[::2] ^ hashes[1::2]).view(np.uint8).reshape(-1, 8), axis=1)
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 5 * 0.5 / np.sqrt(len(bits))
