@@ -22,6 +22,7 @@ SPACES = re.compile(r"[^\S\n]+\n")
 CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empty table cells; code indents with one of the two
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
+STRETCH = 4096  # characters
 TRAFILATURA_CHARACTERS = 1_000_000  # its time grows faster than the page
 SURE = 0.999  # an expectation rounds to 1 where every line is certain; asking below 1 asks there too
 
@@ -85,12 +86,27 @@ def tidy(text: str) -> str:
     return BLANK_LINES.sub("\n\n", CELL_GAP.sub("", SPACES.sub("\n", text + "\n"))).strip("\n")
 
 
-def nesting(html: str) -> int:
-    """Upper bound of the depth of the element tree, without parsing: open tags minus closed ones, at their highest."""
+def nesting(html: str, enough: int = 0) -> int:
+    """Upper bound of the depth of the element tree, without parsing: open tags minus closed ones, at their highest.
+
+    Where a coarser bound is at most `enough`, that one: it is counted by stretches and takes every tag for one that nests.
+    """
     if html.count("<") < 128:
         return 0
+    if (coarse := coarse_nesting(html)) <= enough:
+        return coarse
     steps = np.fromiter(
         (0 if rest.endswith("/") or name.lower() in FLAT else -1 if slash else 1 for slash, name, rest in TAG.findall(html)),
         dtype=np.int32,
     )
     return int(np.cumsum(steps).max(initial=0))
+
+
+def coarse_nesting(html: str) -> int:
+    """Not below the depth anywhere: what is open at the beginning of a stretch, and all that begins in it."""
+    depth = highest = 0
+    for start in range(0, len(html), STRETCH):
+        begun, ended = html.count("<", start, start + STRETCH), html.count("</", start, start + STRETCH)
+        highest = max(highest, depth + begun - ended)
+        depth = max(0, depth + begun - 2 * ended)
+    return highest

@@ -184,7 +184,7 @@ class RecordWorker:
         row |= {"charset": decoded.charset, "charset_source": decoded.source, "replaced": decoded.replaced}
         if decoded.replaced > settings.max_replaced:
             return "", {"reason": "undecodable", "value": decoded.replaced, "threshold": settings.max_replaced}
-        if (depth := nesting(decoded.text)) > settings.max_nesting:
+        if (depth := nesting(decoded.text, settings.max_nesting)) > settings.max_nesting:
             return "", {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
         return decoded.text, None
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import trafilatura
+from hypothesis import given
+from hypothesis import strategies as st
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, extract, load_trafilatura, nesting, tidy
+from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, coarse_nesting, extract, load_trafilatura, nesting, tidy
 from pipeline.gold import gold_pages, word_f1
 
 NAVIGATION = "<nav><ul>" + "".join(f'<li><a href="/{n}">Section {n}</a></li>' for n in range(20)) + "</ul></nav>"
@@ -164,6 +166,17 @@ def test_depth_is_bounded_from_above() -> None:
     assert nesting("<p>one<br>two<img src=x>" * 5000) == 0
     assert nesting("<div><span>x</span></div>" * 500) == 2
     assert nesting("<DIV>" * 200 + "<path/>" * 50) == 200
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<div>", "</div>", "<p>", "<br>", "text " * 300, "<b>x</b>", "<span>" * 90, "</i>", "<!-- c -->"])
+    )
+)
+def test_the_coarse_bound_is_never_below_the_exact_one(parts: list[str]) -> None:
+    html = "<b>" * 128 + "".join(parts)
+    assert coarse_nesting(html) >= nesting(html)
+    assert (nesting(html, 200) > 200) == (nesting(html) > 200)
 
 
 def test_measuring_the_depth_of_a_large_page_takes_little_time() -> None:
