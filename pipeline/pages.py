@@ -19,7 +19,7 @@ from pipeline.classifiers import record_shards, scores_of
 from pipeline.forget import read_forgotten
 from pipeline.shards import run_shards
 
-EXAMPLES, EXAMPLE_CHARACTERS = 3, 300  # of each reason in the report
+EXAMPLES, EXAMPLE_CHARACTERS = 2, 200  # of each reason in the report
 
 
 def run_pages(ctx: Context) -> None:
