@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import ray
 
@@ -15,3 +18,16 @@ def test_a_ray_that_does_not_start_is_one_line_whatever_it_raises(monkeypatch: p
         RequestError, match=r"^Ray did not start: The current node timed out during startup\.; `pageloom doctor`"
     ):
         Session(ClusterSettings()).start()
+
+
+@pytest.mark.slow
+def test_a_session_ends_what_it_started_and_no_other_child_of_its_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        session = Session(ClusterSettings(dashboard=False, object_store_mb=100))
+        session.start()
+        mine = [each for process in session.processes for each in (process, *process.children(recursive=True))]
+        session.stop()
+        assert len(mine) > 2
+        assert not any(process.is_running() for process in mine)
+        assert other.poll() is None
+        other.kill()

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.dedup.decide import deduplicate, run_here
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import jaccard, normalised_words, shingles
 from pipeline.gold import gold_pages
@@ -59,6 +61,24 @@ def test_candidates_below_the_threshold_are_let_go(decide: Decide) -> None:
     eager = DedupSettings(bands=112, rows=1)  # any equal hash makes a candidate
     assert decide(texts, eager) == {}
     assert len(decide(texts, DedupSettings(bands=112, rows=1, jaccard=0.5))) == 1
+
+
+def test_pairs_are_verified_before_they_connect_anything(tmp_path: Path) -> None:
+    """The last step compares every page with the one that stays, so decisions alone would not show a pair let through."""
+    texts = [varied(BASE, changes, seed) for seed, changes in enumerate([0, 2, 4, 13, 14, 15, 16])]
+    crawl = Crawl(tmp_path)
+    ctx = crawl.context(crawl.pages(texts, 2), DedupSettings(bands=112, rows=1), "d")
+    deduplicate(ctx, run_here)
+    edges = [
+        tuple((row[end] >> 32) * 4 + (row[end] & 0xFFFFFFFF) for end in ("low", "high"))
+        for name in (ctx.work / "verified").files()
+        if not name.startswith("_work/")
+        for row in pq.read_table((ctx.work / "verified" / name).open()).to_pylist()
+    ]
+    assert {frozenset(edge) for edge in edges} <= {frozenset((0, 1)), frozenset((0, 2)), frozenset((1, 2))}
+    assert len(edges) == 2  # what connects three pages
+    assert all(true_jaccard(texts[one], texts[other]) >= 0.8 for one, other in edges)
+    assert true_jaccard(texts[0], texts[3]) < 0.8
 
 
 def test_without_near_only_exact_copies_go(decide: Decide) -> None:
