@@ -40,11 +40,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class Extracted:
-    """extractor: resiliparse, or resiliparse+trafilatura where both were asked. score: the F1 that can be expected."""
+    """extractor: resiliparse, or resiliparse+trafilatura where both were asked. score: the F1 that can be expected.
+
+    link_density: letters inside links / letters of the whole page, 0 where it has none.
+    """
 
     text: str
     extractor: str
     score: float
+    link_density: float
 
 
 def extract(html: str, skip: Sequence[str], limits: Limits, second: Callable[[str], str]) -> Extracted:
@@ -58,7 +62,8 @@ def extract(html: str, skip: Sequence[str], limits: Limits, second: Callable[[st
     choice, extractor = choose(lines), "resiliparse"
     if min(choice.expected, SURE) < limits.ask_below and len(html) <= TRAFILATURA_CHARACTERS and lines.text:
         choice, extractor = choose(lines, second(html)), "resiliparse+trafilatura"
-    return Extracted(tidy(joined(lines, choice.kept) or lines.main), extractor, round(choice.expected, 4))
+    text = tidy(joined(lines, choice.kept) or lines.main)
+    return Extracted(text, extractor, round(choice.expected, 4), round(lines.link_density, 4))
 
 
 def joined(lines: Lines, kept: np.ndarray) -> str:

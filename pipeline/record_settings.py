@@ -48,6 +48,6 @@ class RecordsSettings(BaseModel):
         2048, ge=512, description="MB of address space of the process that extracts; a page that needs more is `extract_memory`"
     )
     extract_recycle_pages: int = Field(5000, ge=1, description="pages after which that process is replaced by a new one")
-    language_characters: int = Field(2000, ge=50, description="how much of a text's beginning the language detector sees")
+    language_characters: int = Field(1000, ge=50, description="how much of a text's beginning the language detector sees")
     lines: LineSettings = Field(default_factory=LineSettings)
     rights: RightsSettings = Field(default_factory=RightsSettings)

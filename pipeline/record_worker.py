@@ -22,7 +22,7 @@ from pipeline.read import Part, Record, read_part
 from pipeline.record_settings import RecordsSettings
 from pipeline.rights import Rights
 from pipeline.signals import SIGNALS, signals
-from pipeline.spam import link_density, parked_phrases
+from pipeline.spam import parked_phrases
 from pipeline.words import Vocabulary
 
 HTML = ("text/html", "application/xhtml+xml")
@@ -161,7 +161,7 @@ class RecordWorker:
             except ExtractorDied as died:
                 limits = {"extract_timeout": self.settings.extract_seconds, "extract_memory": self.settings.extract_memory_mb}
                 return {"reason": died.reason, "threshold": limits.get(died.reason), "note": died.note}
-            row |= {"extractor": found.extractor, "extraction_score": found.score, "spam_link_density": link_density(html)}
+            row |= {"extractor": found.extractor, "extraction_score": found.score, "spam_link_density": found.link_density}
             text = found.text
         text, row["mojibake"] = repaired(text)
         lines = self.settings.lines

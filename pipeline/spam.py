@@ -7,14 +7,6 @@ from __future__ import annotations
 
 import re
 
-# Each reads on from one "<" to the next, so that a hostile page costs time in proportion to its length.
-HIDDEN = re.compile(
-    r"<!--[^-]*(?:-(?!->)[^-]*)*(?:-->)?|<(script|style|noscript|template|svg|head)\b[^<]*(?:<(?!/\1)[^<]*)*(?:</\1[^>]*>)?",
-    re.IGNORECASE,
-)
-LINK = re.compile(r"<a\b[^<>]*>([^<]*(?:<(?!/?a\b)[^<]*)*)", re.IGNORECASE)
-TAG = re.compile(r"<[^<>]*>")
-
 PARKED_TEXT = 2000  # characters: a longer text is about parked domains, not one of them
 PARKED = re.compile(
     "|".join(
@@ -39,20 +31,6 @@ PARKED = re.compile(
     ),
     re.IGNORECASE,
 )
-
-
-def link_density(html: str) -> float:
-    """Characters inside links / characters of the page, blanks, scripts, styles and comments not counted. No text: 0.
-
-    Kohlschuetter et al. 2010 take it for single blocks; here it is the whole page's. Memory: twice the page.
-    """
-    shown = HIDDEN.sub(" ", html)
-    whole = characters(shown)
-    return min(characters(" ".join(LINK.findall(shown))) / whole, 1.0) if whole else 0.0
-
-
-def characters(html: str) -> int:
-    return sum(map(len, TAG.sub(" ", html).split()))
 
 
 def parked_phrases(text: str) -> int:

@@ -12,7 +12,7 @@ import unicodedata
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -68,6 +68,7 @@ ABBREVIATIONS = (
     "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. :) :( :-) ;) :D :P ;-) <3 -_- :/ and/or"
 )
 WHOLE = frozenset(ABBREVIATIONS.split())
+PLAIN_ENDS = frozenset(",;:!?")
 AVERAGE = 64  # characters of a chunk: beyond that in the mean, what is remembered is not words
 TWO = {"cannot": ("can", "not"), "Cannot": ("Can", "not"), "gonna": ("gon", "na"), "gotta": ("got", "ta")}
 
@@ -76,6 +77,9 @@ def split_chunk(chunk: str) -> Sequence[str]:
     """The words of what stands between two blanks; joined they are the chunk again. Time: linear in its length."""
     if chunk.isalpha():
         return TWO.get(chunk) or (chunk,)
+    last, rest = chunk[-1], chunk[:-1]
+    if rest.isalpha() and (last in PLAIN_ENDS or (last == "." and rest[-1].islower() and chunk not in WHOLE)):
+        return *(TWO.get(rest) or (rest,)), last  # what the rules below come to, for most of what is more than letters
     head: list[str] = []
     tail: list[str] = []
     begin, end = 0, len(chunk)
@@ -106,10 +110,7 @@ def split_chunk(chunk: str) -> Sequence[str]:
 
 
 class Chunks(dict[str, int]):
-    """What stands between two blanks -> its number; the first look-up of one splits it and notes its words.
-
-    Memory: some 300 bytes a distinct chunk.
-    """
+    """What stands between two blanks -> its number, and what is known of its words. Memory: some 300 bytes a chunk."""
 
     def __init__(self) -> None:
         self.words: dict[str, int] = {}
@@ -117,25 +118,32 @@ class Chunks(dict[str, int]):
         self.first, self.count, self.members, self.longest = (array("q") for _ in range(4))
         self.characters = 0
 
-    def __missing__(self, chunk: str) -> int:
-        number = self[chunk] = len(self)
-        words = split_chunk(chunk)
-        self.first.append(len(self.members))
-        self.count.append(len(words))
-        self.longest.append(len(chunk))
-        self.characters += len(chunk)
-        self.members.extend(self.words[word] if word in self.words else self.add(word) for word in words)
-        return number
+    def learn(self, chunks: Sequence[str]) -> None:
+        """Split chunks, distinct and not known yet, and note their words."""
+        split = list(map(split_chunk, chunks))
+        self.note(list(dict.fromkeys(word for words in split for word in words if word not in self.words)))
+        lengths, counts = list(map(len, chunks)), list(map(len, split))
+        self.update(zip(chunks, range(len(self), len(self) + len(chunks)), strict=True))
+        self.first.extend(accumulate(counts[:-1], initial=len(self.members)))
+        self.count.extend(counts)
+        self.longest.extend(lengths)
+        self.characters += sum(lengths)
+        self.members.extend(map(self.words.__getitem__, chain.from_iterable(split)))
 
-    def add(self, word: str) -> int:
-        number = self.words[word] = len(self.words)
-        self.lengths.append(len(word))
-        self.alphabetic.append(any(map(str.isalpha, word)))
-        self.symbol.append(SYMBOLS.issuperset(word))
-        self.mark.append(all(unicodedata.category(sign)[0] == "P" for sign in word))
-        self.end.append(word in TERMINAL)
-        self.stop.append(word in STOP_WORDS)
-        return number
+    def note(self, words: Sequence[str]) -> None:
+        """What is to be known of words, distinct and new."""
+        plain = list(map(str.isalpha, words))  # nearly all are: nothing more to ask
+        self.words.update(zip(words, range(len(self.words), len(self.words) + len(words)), strict=True))
+        self.lengths.extend(map(len, words))
+        self.alphabetic.extend(all_ or any(map(str.isalpha, word)) for all_, word in zip(plain, words, strict=True))
+        self.symbol.extend(not all_ and SYMBOLS.issuperset(word) for all_, word in zip(plain, words, strict=True))
+        self.mark.extend(not all_ and is_mark(word) for all_, word in zip(plain, words, strict=True))
+        self.end.extend(map(TERMINAL.__contains__, words))
+        self.stop.extend(map(STOP_WORDS.__contains__, words))
+
+
+def is_mark(word: str) -> bool:
+    return all(unicodedata.category(sign)[0] == "P" for sign in word)
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,10 @@ class Vocabulary:
         known = self.known
         split = list(map(str.split, lines))
         chunks = np.fromiter(map(len, split), dtype=np.int64, count=len(split))
-        seen = np.fromiter(map(known.__getitem__, chain.from_iterable(split)), dtype=np.int64, count=int(chunks.sum()))
+        every = list(chain.from_iterable(split))
+        if new := [chunk for chunk in dict.fromkeys(every) if chunk not in known]:
+            known.learn(new)
+        seen = np.fromiter(map(known.__getitem__, every), dtype=np.int64, count=len(every))
         first, count = view(known.first)[seen], view(known.count)[seen]
         ends = np.cumsum(count)
         total = int(ends[-1]) if len(ends) else 0

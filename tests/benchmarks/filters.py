@@ -20,7 +20,6 @@ import pyarrow as pa
 from pipeline.decide import decide
 from pipeline.page_settings import HeuristicSettings
 from pipeline.signals import signals
-from pipeline.spam import link_density
 from pipeline.words import Vocabulary
 from tests.benchmarks.peers import environment
 
@@ -62,17 +61,10 @@ def measure(data: Path, number: int = 300) -> list[str]:
         for verdict, reason in zip(verdicts, reasons, strict=True)
     )
     kept = sum(not reason for reason in reasons)
-    files = sorted((data / "html/wcxb/pages").glob("*.gz"))[:200]
-    html = [gzip.decompress(file.read_bytes()).decode("utf-8", "replace") for file in files]
-    began = time.process_time()
-    for page in html:
-        link_density(page)
-    links = (time.process_time() - began) / len(html) * 1000
     return [
         f"{len(pages)} pages, {megabytes:.1f} MB of text; kept here: {kept}; same decision: {same} ({same / len(pages):.1%})\n",
         "| | pages/s | MB/s | ratio |\n|---|---:|---:|---:|",
         *(f"| {name} | {len(pages) / s:.0f} | {megabytes / s:.2f} | {theirs / s:.1f} |" for name, s in rows),
-        f"\nLink density: {links:.2f} ms a page of {sum(map(len, html)) / len(html) / 1000:.0f} kB of HTML.",
     ]
 
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from resiliparse.parse.html import HTMLTree
 
-from pipeline.lines import TAGS, key_of, membership, page_lines
+from pipeline.line_features import TAGS
+from pipeline.lines import key_of, membership, page_lines
 
 PAGE = """<html><head><title>Tides of the northern harbour</title></head><body>
 <nav><a href="/">Start here</a> <a href="/b">Other harbours</a></nav>
@@ -78,3 +83,33 @@ def test_every_page_has_the_same_number_of_finite_features() -> None:
     assert one.shape[1] == other.shape[1]
     assert np.isfinite(one).all()
     assert np.isfinite(other).all()
+
+
+@pytest.mark.parametrize(
+    ("html", "share"),
+    [
+        ("<p>four <a href=x>more</a></p>", 4 / 8),
+        ("<p>four <a href=x><b>mo</b> re</a></p>", 4 / 8),
+        ("<p>four</p><script>var hidden = '<a>not text</a>'</script><!-- <a>nor this</a> -->", 0),
+        ("<abbr>four</abbr> <address>five</address>", 0),
+        ("<p><A HREF=x>four</p>", 1),
+        ("<p>\x01four\x02 <a href=x>more</a></p>", 4 / 8),
+        ("", 0),
+        ("<img>", 0),
+    ],
+)
+def test_link_density_is_the_share_of_letters_in_links(html: str, share: float) -> None:
+    assert page_lines(html, ()).link_density == pytest.approx(share)
+
+
+def test_link_density_agrees_with_a_parsed_tree_on_real_pages(shared: Path) -> None:
+    pages = sorted((shared / "data/html/wcxb/pages").glob("*.gz"), key=lambda path: path.stat().st_size)[:40]
+    for page in pages:
+        html = gzip.decompress(page.read_bytes()).decode("utf-8", "replace")
+        tree = HTMLTree.parse(html)
+        assert tree.body is not None
+        for hidden in tree.body.query_selector_all("script, style, noscript, template, svg"):
+            hidden.decompose()
+        whole = sum(map(str.isalnum, tree.body.text))
+        links = sum(sum(map(str.isalnum, link.text)) for link in tree.body.get_elements_by_tag_name("a"))
+        assert page_lines(html, ()).link_density == pytest.approx(links / whole if whole else 0, abs=0.11), page.name
