@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -77,12 +78,14 @@ class Session:
             }
         else:
             options["address"] = self.address
-        others = set(psutil.Process().children())
+        others, on_sigterm = set(psutil.Process().children()), signal.getsignal(signal.SIGTERM)
         try:
             context = ray.init(**options)
         except Exception as error:  # a node that is late on a busy machine is a bare Exception in Ray
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the driver by abort()
         if embedded:
             self.processes = [process for process in psutil.Process().children() if process not in others]
         url = context.dashboard_url

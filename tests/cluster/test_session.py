@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 
@@ -18,6 +20,19 @@ def test_a_ray_that_does_not_start_is_one_line_whatever_it_raises(monkeypatch: p
         RequestError, match=r"^Ray did not start: The current node timed out during startup\.; `pageloom doctor`"
     ):
         Session(ClusterSettings()).start()
+
+
+@pytest.mark.slow
+def test_what_sigterm_does_is_left_to_the_program() -> None:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session = Session(ClusterSettings(dashboard=False, object_store_mb=100))
+    try:
+        session.start()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        session.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow
