@@ -26,7 +26,7 @@ test: install
 	$(BIN)/python -m pytest
 
 quick: install
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' -n auto
 
 check: install
 	$(BIN)/ruff check .

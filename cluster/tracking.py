@@ -2,6 +2,8 @@
 
 Workers anywhere in the cluster put events into one mailbox actor; the driver drains it. A call returns
 when the mailbox has the event, so a worker that is killed later loses nothing that it said.
+
+Ray is imported where it is called: it takes half a second, and commands that only look at a root do not need it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import ray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.store import METRICS, WORK, Location
@@ -71,6 +72,8 @@ class Track:
         self.mailbox = mailbox
 
     def _put(self, **event: Any) -> None:
+        import ray
+
         ray.get(self.mailbox.put.remote({"stage": self.stage, "time": time.time(), **event}))
 
     def __call__(self, metrics: Mapping[str, float], step: int) -> None:
@@ -91,6 +94,8 @@ class Track:
 
     def settle(self) -> None:
         """Return once the driver has saved all that was said: before a checkpoint, so that a resumed history has no hole."""
+        import ray
+
         number = ray.get(self.mailbox.await_all.remote())
         while not ray.get(self.mailbox.is_saved.remote(number)):
             time.sleep(0.05)
@@ -161,6 +166,8 @@ class Recorder:
         self.kept = self.taken
 
     def _follow(self) -> None:
+        import ray
+
         due = 0.0
         while not self.stopping.wait(0.3):
             try:
@@ -175,6 +182,8 @@ class Recorder:
                 due = time.monotonic() + max(1.0, 20 * (time.monotonic() - began))
 
     def _drain(self) -> None:
+        import ray
+
         events, self.taken, self.awaited = ray.get(self.mailbox.drain.remote(self.kept))
         for event in events:
             if event["stage"] != self.stage:

@@ -98,7 +98,7 @@ def test_forget_writes_the_list_once_and_a_root_without_artefacts_holds_nothing(
 
 
 def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> None:
-    engines = ("torch", "vllm", "transformers", "trafilatura", "wandb")
+    engines = ("ray", "torch", "vllm", "transformers", "trafilatura", "wandb")
     code = f"import sys, pageloom; print([name for name in {engines} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=60, check=True

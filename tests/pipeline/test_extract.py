@@ -136,6 +136,7 @@ def test_trafilatura_is_asked_where_the_expected_f1_is_lower_than_the_limit(pros
     assert asked == [html]
 
 
+@pytest.mark.slow
 def test_on_domains_it_never_saw_the_router_beats_both_extractors(shared: Path) -> None:
     """A sample of what tests.benchmarks.extraction measures on all of them (.89 to .86 and .84), without asking trafilatura."""
     held = [page for page in gold_pages(shared / "data/html", ("wcxb",)) if page.held_out][::6]

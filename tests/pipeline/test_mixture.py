@@ -69,6 +69,7 @@ def test_known_cycles() -> None:
     assert cycle({"a": 7.0, "b": 0.0})[0].tolist() == [0]
 
 
+@pytest.mark.slow
 @given(mixture=mixtures(), seed=seeds, batch=batches)
 def test_every_epoch_of_a_source_sees_each_of_its_sequences_once(mixture, seed, batch) -> None:
     runs, weights = mixture

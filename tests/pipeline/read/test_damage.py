@@ -190,6 +190,7 @@ def memory(path: Path, kind: str, separator: str = "") -> tuple[list[str], float
     return records, float(grown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "separator", "reason"),
     [
@@ -208,6 +209,7 @@ def test_a_gigabyte_of_zeros_in_a_megabyte_takes_little_memory(bomb: Path, kind:
     assert grown < 60
 
 
+@pytest.mark.slow
 def test_a_page_of_50_mb_is_oversize_and_takes_little_memory(make_warc: Callable[..., Path], tmp_path: Path) -> None:
     page = b"<p>" + random.Random(1).randbytes(25_000_000).hex().encode()
     path = make_warc(("http://h/", page), ("http://h/2", b"<p>behind it"))
