@@ -1,4 +1,4 @@
-"""The whole stage on texts: against brute force, known pairs and planted edits."""
+"""The whole stage on texts: known pairs and planted edits."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.dedup.decide import deduplicate, run_here
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import jaccard, normalised_words, shingles
-from pipeline.gold import gold_pages
+from pipeline.dedup.sketch import normalised_words
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]
@@ -183,54 +181,3 @@ def test_published_near_duplicates_are_found_and_nothing_else(shared: Path, deci
     # At 0.5 all ten are found, each with many more bands than similarity .5 needs.
     low = decide(texts, DedupSettings(jaccard=0.5, bands=56, rows=2))
     assert {frozenset((names[page], names[to])) for page, (to, *_) in low.items()} >= truth
-
-
-def real_documents(shared: Path, number: int) -> list[str]:
-    """News articles and main texts of web pages, and edited copies of the first half of them."""
-    _, texts, _ = news(shared)
-    if number * 2 // 3 > len(texts):
-        texts += [page.gold for page in gold_pages(shared / "data/html", ("wcxb",))]
-    chance = random.Random(11)
-    originals = texts[: number * 2 // 3]
-    copies = []
-    for text in originals[: number // 3]:
-        words = text.split()
-        for at in chance.sample(range(len(words)), min(len(words), chance.randrange(0, max(2, len(words) // 16)))):
-            words[at] = f"edit{chance.randrange(10**6)}"
-        copies.append(" ".join(words))
-    return originals + copies
-
-
-def compare_with_brute_force(texts: list[str], decide: Decide) -> None:
-    """Precision 1, and recall of the pairs at similarity s as 1 - (1 - s^8)^14 says, within four standard deviations."""
-    sets = [shingles(normalised_words(text, 500_000), 5) for text in texts]
-    flat = np.concatenate(sets)
-    owner = np.repeat(np.arange(len(sets)), [len(each) for each in sets])
-    order = np.argsort(flat, kind="stable")
-    bounds = np.flatnonzero(np.diff(flat[order])) + 1
-    common: dict[tuple[int, int], int] = {}
-    for members in np.split(owner[order], bounds):
-        if 1 < len(members) <= 200:
-            for pair in itertools.combinations(members.tolist(), 2):
-                common[pair] = common.get(pair, 0) + 1
-    alike = {pair: jaccard(sets[pair[0]], sets[pair[1]]) for pair, number in common.items() if number >= 5}
-    alike = {pair: how for pair, how in alike.items() if how >= 0.8}
-    gone = decide(texts, shards=4)
-    for page, (to, how, _) in gone.items():
-        assert how == pytest.approx(true_jaccard(texts[page], texts[to]))
-        assert how >= 0.8
-    # Pairs: every document has one edited copy at most here, so a pair is found exactly if one of the two goes.
-    found = sum((one in gone) or (other in gone) for one, other in alike)
-    expected = sum(1 - (1 - how**8) ** 14 for how in alike.values())
-    variance = sum((1 - (1 - how**8) ** 14) * (1 - how**8) ** 14 for how in alike.values())
-    assert len(alike) > len(texts) // 10
-    assert abs(found - expected) <= 4 * np.sqrt(variance) + 1
-
-
-def test_pairs_of_real_documents_are_found_as_brute_force_and_the_formula_say(shared: Path, decide: Decide) -> None:
-    compare_with_brute_force(real_documents(shared, 300), decide)
-
-
-@pytest.mark.slow
-def test_two_thousand_real_documents_against_brute_force(shared: Path, decide: Decide) -> None:
-    compare_with_brute_force(real_documents(shared, 2000), decide)
