@@ -6,17 +6,26 @@ import gzip
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import datasketch
 import numpy as np
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from cluster.store import Location
+from pipeline.dedup.decide import deduplicate, run_here
+from pipeline.dedup.decisions import dropped
+from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised_words
 from pipeline.gold import gold_pages
+from tests.pipeline.dedup.conftest import Crawl
 
+Pair = tuple[int, int]  # positions among the texts, smaller first
 NGRAM, PASSAGE = 5, 200  # words
+SHARDS = 4
 
 
 def books(data: Path) -> Iterator[list[str]]:
@@ -56,7 +65,7 @@ def ngrams(text: str) -> set[str]:
     return {" ".join(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
 
 
-def all_similarities(sets: Sequence[set[str]]) -> dict[tuple[int, int], float]:
+def all_similarities(sets: Sequence[set[str]]) -> dict[Pair, float]:
     """The Jaccard similarity of every pair of sets with something in common, smaller position first.
 
     By a product of sparse matrices: sets x n-grams, times itself transposed, are the sizes of all intersections.
@@ -78,9 +87,9 @@ def chance_of_a_band(similarity: float | np.ndarray, bands: int = 14, rows: int 
     return 1 - (1 - similarity**rows) ** bands
 
 
-def candidates(work: Location, shard_size: int) -> set[tuple[int, int]]:
-    """The pairs that the phases below `work` looked at, as positions among the texts, smaller first."""
-    found = set()
+def candidates(work: Location, shard_size: int) -> set[Pair]:
+    """The pairs that the phases below `work` looked at."""
+    found = set[Pair]()
     for phase in ("runs", "candidates"):
         for name in (work / phase).files():
             if name.startswith("pairs-"):
@@ -88,4 +97,45 @@ def candidates(work: Location, shard_size: int) -> set[tuple[int, int]]:
                 ends = [pairs[end].to_numpy() for end in ("low", "high")]
                 places = ((ids >> 32) * shard_size + (ids & 0xFFFFFFFF) for ids in ends)
                 found |= {(min(pair), max(pair)) for pair in zip(*map(np.ndarray.tolist, places), strict=True)}
+    return found
+
+
+@dataclass
+class Answer:
+    """By position among the texts: exact similarities of pairs, the pairs the stage looked at, the pages that go."""
+
+    sets: list[set[str]]
+    similarity: dict[Pair, float]
+    candidates: set[Pair]
+    gone: dict[int, dict[str, Any]]
+
+    def at_least(self, least: float) -> dict[Pair, float]:
+        """Pairs of pages that no exact copy has replaced before signatures are compared."""
+        copies = {page for page, row in self.gone.items() if row["reason"] == "exact_duplicate"}
+        return {pair: how for pair, how in self.similarity.items() if how >= least and not copies & {*pair}}
+
+
+def answer_for(data: Path, number: int, root: Path) -> Answer:
+    """What the stage, with its defaults, says of so many real documents, beside their similarities."""
+    texts = real_documents(data, number)
+    crawl = Crawl(root)
+    ctx = crawl.context(crawl.pages(texts, SHARDS), DedupSettings(), "d")
+    deduplicate(ctx, run_here)
+    size = -(-len(texts) // SHARDS)
+    gone = {}
+    for row in (row for shard in range(SHARDS) for row in dropped(ctx.output, shard).to_pylist()):
+        page, to = ((row[name] >> 32) * size + (row[name] & 0xFFFFFFFF) for name in ("doc_id", "canonical_id"))
+        gone[page] = row | {"to": to}
+    sets = [ngrams(text) for text in texts]
+    return Answer(sets, all_similarities(sets), candidates(ctx.work, size), gone)
+
+
+def datasketch_candidates(sets: Sequence[set[str]]) -> set[Pair]:
+    """The pairs that datasketch's MinHashLSH finds in 14 bands of 8 hashes, which it does not verify."""
+    index, found = datasketch.MinHashLSH(num_perm=112, params=(14, 8)), set[Pair]()
+    for at, grams in enumerate(sets):
+        sketch = datasketch.MinHash(112, seed=1)
+        sketch.update_batch([gram.encode() for gram in grams])
+        found |= {(other, at) for other in index.query(sketch)}
+        index.insert(at, sketch, check_duplication=False)
     return found

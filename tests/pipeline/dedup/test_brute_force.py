@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import datasketch
 import numpy as np
 import pytest
 
-from pipeline.dedup.decide import deduplicate, run_here
-from pipeline.dedup.decisions import dropped
-from pipeline.dedup.settings import DedupSettings
-from tests.pipeline.dedup.brute_force import all_similarities, candidates, chance_of_a_band, ngrams, real_documents
-from tests.pipeline.dedup.conftest import Crawl
-
-Pair = tuple[int, int]
-SHARDS = 4
-
-
-@dataclass
-class Answer:
-    """By position among the texts: exact similarities of pairs, the pairs the stage looked at, the pages that go."""
-
-    sets: list[set[str]]
-    similarity: dict[Pair, float]
-    candidates: set[Pair]
-    gone: dict[int, dict[str, Any]]
-
-    def at_least(self, least: float) -> dict[Pair, float]:
-        """Pairs of pages that no exact copy has replaced before signatures are compared."""
-        copies = {page for page, row in self.gone.items() if row["reason"] == "exact_duplicate"}
-        return {pair: how for pair, how in self.similarity.items() if how >= least and not copies & {*pair}}
+from tests.pipeline.dedup.brute_force import Answer, answer_for, chance_of_a_band, datasketch_candidates
 
 
 @pytest.fixture(scope="module", params=[500, *(pytest.param(number, marks=pytest.mark.slow) for number in (2000, 10_000))])
 def answer(shared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Answer:
-    texts = real_documents(shared / "data", request.param)
-    crawl = Crawl(tmp_path_factory.mktemp("crawl"))
-    ctx = crawl.context(crawl.pages(texts, SHARDS), DedupSettings(), "d")
-    deduplicate(ctx, run_here)
-    size = -(-len(texts) // SHARDS)
-    gone = {}
-    for row in (row for shard in range(SHARDS) for row in dropped(ctx.output, shard).to_pylist()):
-        page, to = ((row[name] >> 32) * size + (row[name] & 0xFFFFFFFF) for name in ("doc_id", "canonical_id"))
-        gone[page] = row | {"to": to}
-    sets = [ngrams(text) for text in texts]
-    return Answer(sets, all_similarities(sets), candidates(ctx.work, size), gone)
+    return answer_for(shared / "data", request.param, tmp_path_factory.mktemp("crawl"))
 
 
 def test_every_page_that_goes_is_as_similar_to_the_one_that_stays_as_is_said(answer: Answer) -> None:
@@ -84,12 +49,7 @@ def test_pairs_above_the_threshold_lose_a_page_as_often_as_they_are_looked_at(an
 @pytest.mark.slow
 def test_datasketch_with_the_same_parameters_finds_no_more(answer: Answer) -> None:
     """Within four standard deviations of the difference of two such draws, above the threshold and below."""
-    index, theirs = datasketch.MinHashLSH(num_perm=112, params=(14, 8)), set()
-    for at, grams in enumerate(answer.sets):
-        sketch = datasketch.MinHash(112, seed=1)
-        sketch.update_batch([gram.encode() for gram in grams])
-        theirs |= {(other, at) for other in index.query(sketch)}
-        index.insert(at, sketch, check_duplication=False)
+    theirs = datasketch_candidates(answer.sets)
     for least in (0.5, 0.8):
         pairs = answer.at_least(least)
         chance = chance_of_a_band(np.array(list(pairs.values())))
