@@ -80,6 +80,7 @@ def test_partitions_workers_and_the_way_to_components_change_no_byte(
     assert made.digest == here(tmp_path / "here", DedupSettings()).digest
 
 
+@pytest.mark.slow
 def test_a_root_on_s3_gives_the_bytes_of_a_local_one(s3_root: str, tmp_path: Path) -> None:
     on_s3 = Crawl(s3_root)
     assert on_s3.run(made_pages(on_s3), DedupSettings()).digest == here(tmp_path / "here", DedupSettings()).digest
