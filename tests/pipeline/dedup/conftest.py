@@ -1,4 +1,4 @@
-"""A crawl of given texts through the dedup stage's phases, without Ray."""
+"""A crawl of given texts through the dedup stage's phases, without Ray unless a test brings one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from cluster.recipe import ClusterSettings
 from cluster.stage import Context
-from cluster.store import WORK, Artefact, Location, Manifest, Store
+from cluster.store import WORK, Artefact, Location, Manifest, Store, parquet_bytes
 from pipeline.dedup.decide import Run, deduplicate, run_here, tell_duplicates
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
@@ -28,10 +28,13 @@ def manifest(stage: str, key: str, settings: Mapping[str, Any], parents: Mapping
 
 
 class Crawl:
-    """Pages under a root of their own, and what the dedup stage makes of them."""
+    """Pages under a root of their own, and what the dedup stage makes of them.
 
-    def __init__(self, root: Path) -> None:
-        self.store = Store(root)
+    cluster, track: of the Ray session whose pools shall run the phases; not needed for `run_here`.
+    """
+
+    def __init__(self, root: Path | str, cluster: ClusterSettings | None = None, track: Any = None) -> None:
+        self.store, self.cluster, self.track = Store(root), cluster, track or Silent()
 
     def pages(self, texts: Sequence[str], shards: int, **columns: Sequence[Any]) -> Artefact:
         place = self.store.root / "pages" / "p"
@@ -48,16 +51,13 @@ class Crawl:
             }
             for name, key in (("fetch_time", "times"), ("url", "urls"), ("source", "sources"), ("host", "hosts")):
                 table[name] = pa.array([columns[key][each] if key in columns else "" for each in at], pa.string())
-            path = Path((place / f"part-{shard:06d}.parquet").path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.table(table), path)
+            (place / f"part-{shard:06d}.parquet").write_bytes(parquet_bytes(pa.table(table)))
         return self.store.commit(place, manifest("pages", "p", {}, {}, {"kept": len(texts)}))
 
     def context(self, pages: Artefact, settings: DedupSettings, key: str) -> Context:
         place = self.store.attempt("dedup", key)
-        track: Any = Silent()
-        cluster: Any = None
-        return Context(settings, cluster, {"pages": pages}, [], place, place / WORK, track, "")
+        cluster: Any = self.cluster
+        return Context(settings, cluster, {"pages": pages}, [], place, place / WORK, self.track, "")
 
     def run(self, pages: Artefact, settings: DedupSettings, key: str = "d", pool: Run = run_here) -> Artefact:
         ctx = self.context(pages, settings, key)

@@ -1,0 +1,37 @@
+"""The dedup stage on the pages of a root, every phase through Ray's pool, as a process that a test may kill.
+
+    python -m tests.pipeline.dedup.on_ray ROOT ADDRESS
+
+ROOT holds the pages; ADDRESS is that of a running Ray cluster.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cluster.recipe import ClusterSettings
+from cluster.session import Session
+from cluster.tracking import Track
+from pipeline.dedup import decide
+from pipeline.dedup.settings import DedupSettings
+from pipeline.shards import run_shards
+from tests.pipeline.dedup.conftest import Crawl
+
+SETTINGS = DedupSettings(partitions=2, union_find_edges=0)
+
+
+def main(root: Path, address: str) -> None:
+    session = Session(ClusterSettings(address=address))
+    decide.FEW_PAGES = -1
+    try:
+        crawl = Crawl(root, session.settings, Track("dedup", session.start()))
+        pages = crawl.store.artefact("pages", "p")
+        assert pages is not None
+        crawl.run(pages, SETTINGS, pool=run_shards)
+    finally:
+        session.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,144 @@
+"""The stage through Ray's pools: whatever the workers, the partitions, the store and the kills, the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.recipe import ClusterSettings
+from cluster.session import Session
+from cluster.stage import Context
+from cluster.store import Artefact
+from cluster.tracking import Track
+from pipeline.dedup.decide import run_here
+from pipeline.dedup.settings import DedupSettings
+from pipeline.shards import run_shards
+from tests.pipeline.dedup import on_ray
+from tests.pipeline.dedup.conftest import Crawl
+
+CHECKOUT = Path(__file__).parents[3]
+SHARDS = 3
+
+
+@pytest.fixture
+def every_phase_in_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those too that would run in one process because the pages are few."""
+    monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
+
+
+@pytest.fixture(scope="module")
+def session(s3_server: str) -> Iterator[Session]:
+    """One Ray for all tests. Its workers know the S3 server, as they do where the environment names one before a run."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", s3_server)
+        environment.setenv("AWS_REGION", "us-east-1")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "test")
+        session = Session(ClusterSettings(dashboard=False, object_store_mb=100))
+        session.start()
+        yield session
+        session.stop()
+
+
+def made_pages(crawl: Crawl) -> Artefact:
+    """Pairs of pages that differ in two words at most, and a few copies."""
+    chance = random.Random(2)
+    texts = []
+    for at in range(36):
+        words = [f"b{at % 18}w{number}" for number in range(200)]
+        words[chance.randrange(200)] = f"edit{chance.randrange(3)}"
+        texts.append(" ".join(words))
+    return crawl.pages([*texts, texts[0].upper(), "", "word", " ", "word"], SHARDS)
+
+
+def here(root: Path, settings: DedupSettings) -> Artefact:
+    """What the stage gives in this process, undisturbed."""
+    crawl = Crawl(root)
+    return crawl.run(made_pages(crawl), settings)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("every_phase_in_a_pool")
+@pytest.mark.parametrize(("partitions", "workers", "in_one_task"), [(1, 1, 10**6), (8, 2, 0)])
+def test_partitions_workers_and_the_way_to_components_change_no_byte(
+    session: Session, tmp_path: Path, partitions: int, workers: int, in_one_task: int
+) -> None:
+    """Two partitions with two workers are what the killed runs below have."""
+    crawl = Crawl(tmp_path / "ray", ClusterSettings(data_workers=workers), Track("dedup", session.start()))
+    settings = DedupSettings(partitions=partitions, union_find_edges=in_one_task)
+    made = crawl.run(made_pages(crawl), settings, pool=run_shards)
+    assert made.counts["near_duplicates"] > 10
+    assert made.digest == here(tmp_path / "here", DedupSettings()).digest
+
+
+@pytest.mark.slow
+def test_a_root_on_s3_gives_the_bytes_of_a_local_one(s3_root: str, tmp_path: Path) -> None:
+    on_s3 = Crawl(s3_root)
+    assert on_s3.run(made_pages(on_s3), DedupSettings()).digest == here(tmp_path / "here", DedupSettings()).digest
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("every_phase_in_a_pool")
+def test_a_driver_killed_in_every_phase_ends_with_the_bytes_of_an_undisturbed_run(session: Session, tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def noting(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Any:
+        names.append(ctx.output.name)
+        return run_here(ctx, units, worker, *arguments)
+
+    whole = Crawl(tmp_path / "whole")
+    undisturbed = whole.run(made_pages(whole), on_ray.SETTINGS, pool=noting)
+    *phases, first, second = names
+    assert first == second == "d"  # decisions and index, which are not below `_work`
+    assert {"sketch", "text", "candidates", "verified", "large-001", "labels", "canonical"} <= {*phases}
+
+    root = tmp_path / "killed"
+    made_pages(Crawl(root))
+    place = root / "dedup" / "d"
+    for mark in [*(place / "_work" / phase for phase in phases), place / "decisions", place / "index"]:
+        process = start(root, session)
+        try:
+            wait_for(mark, process)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        assert not (place / "artefact.json").exists()
+    process = start(root, session)
+    text, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, text
+    [resumed] = Crawl(root).store.artefacts("dedup")
+    assert resumed.digest == undisturbed.digest
+    assert not (place / "_work").exists()
+
+
+def start(root: Path, session: Session) -> subprocess.Popen[str]:
+    session.start()
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.pipeline.dedup.on_ray", str(root), address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=CHECKOUT,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+    )
+
+
+def wait_for(mark: Path, process: subprocess.Popen[str]) -> None:
+    """Until a phase has begun to write."""
+    deadline = time.monotonic() + 200
+    while not mark.exists():
+        assert process.poll() is None, f"it ended before {mark.name} began:\n{process.communicate()[0]}"
+        assert time.monotonic() < deadline, f"{mark.name} did not begin"
+        time.sleep(0.005)
