@@ -20,7 +20,7 @@ from cluster.tracking import Track
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.runs import column, key_range, read_range, read_ranges, run_bytes
 from pipeline.dedup.settings import ParagraphSettings
-from pipeline.dedup.sketch import MULTIPLIER, mixed, normalised_words
+from pipeline.dedup.sketch import MULTIPLIER, mixed, normalised
 from pipeline.dedup.worker import kept_pages, sketch_name
 
 LINES = pa.schema([("doc_id", pa.int64()), ("lines", pa.list_(pa.int32()))])
@@ -35,10 +35,9 @@ def line_keys(text: str, least: int) -> list[tuple[int, int, int]]:
     found = []
     for number, line in enumerate(text.split("\n")):
         if len(line) >= least:
-            words = normalised_words(line, len(line))
-            joined = " ".join(words)
-            if len(joined) >= least:
-                found.append((number, xxhash.xxh3_64_intdigest(joined.encode()), len(words)))
+            words = normalised(line, len(line))
+            if len(words) >= least:
+                found.append((number, xxhash.xxh3_64_intdigest(words.encode()), words.count(" ") + 1))
     return found
 
 

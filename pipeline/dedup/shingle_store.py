@@ -14,7 +14,7 @@ from cluster.tracking import Track
 from pipeline.dedup.identity import id_range, named, place_of
 from pipeline.dedup.runs import column, read_range, read_ranges, run_bytes
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import normalised_words, page_shingles
+from pipeline.dedup.sketch import normalised, page_ngrams, shingles
 from pipeline.dedup.worker import BATCH, kept_pages
 
 
@@ -51,7 +51,8 @@ class ShingleWorker:
             lengths = list[int]()
             for batch in pages.select(["text"]).to_batches(max_chunksize=BATCH):
                 texts = batch["text"].to_pylist()
-                flat += [page_shingles(normalised_words(text, self.settings.characters), self.settings) for text in texts]
+                normal = [normalised(text, self.settings.characters) for text in texts]
+                flat += map(shingles, page_ngrams(normal, self.settings))
                 lengths += map(len, texts)
                 self.track.advance(len(texts), unit.get("total"), "candidates")
             counts = np.array([len(each) for each in flat[1:]], dtype=np.int64)

@@ -14,7 +14,7 @@ from cluster.store import Location, write_shard
 from cluster.tracking import Track
 from pipeline.dedup.runs import run_bytes
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import MULTIPLIER, band_keys, exact_hash, mixed, normalised_words, page_shingles, signatures
+from pipeline.dedup.sketch import MULTIPLIER, band_keys, exact_hash, mixed, normalised, page_ngrams, signatures
 from pipeline.url import canonical_url
 
 BATCH = 256  # documents sketched together
@@ -56,13 +56,12 @@ class SketchWorker:
         digests: list[bytes] = []
         keys = [np.zeros((0, settings.bands), dtype=np.uint64)]
         for batch in table.select(["text"]).to_batches(max_chunksize=BATCH):
-            words = [normalised_words(text, settings.characters) for text in batch["text"].to_pylist()]
-            digests += map(exact_hash, words)
+            texts = [normalised(text, settings.characters) for text in batch["text"].to_pylist()]
+            digests += map(exact_hash, texts)
             if settings.near:
-                documents = [page_shingles(each, settings) for each in words]
-                matrix = signatures(documents, settings.bands * settings.rows, settings.seed)
+                matrix = signatures(page_ngrams(texts, settings), settings.bands * settings.rows, settings.seed)
                 keys.append(band_keys(matrix, settings.bands))
-            self.track.advance(len(words), unit.get("total"), "pages")
+            self.track.advance(len(texts), unit.get("total"), "pages")
         hashes = {"text": as_pairs(digests)}
         if settings.same_url:
             urls = [canonical_url(url) or url for url in table["url"].to_pylist()]

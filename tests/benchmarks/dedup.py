@@ -35,7 +35,7 @@ from pipeline.dedup import decide
 from pipeline.dedup.decide import run_here
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import jaccard, normalised_words, shingles
+from pipeline.dedup.sketch import jaccard, ngram_hashes, normalised, shingles
 from pipeline.shards import run_shards
 from tests.benchmarks.pages import watch
 from tests.benchmarks.peers import environment
@@ -137,7 +137,7 @@ def run_datasketch(texts: Sequence[str], settings: DedupSettings) -> tuple[float
     index = datasketch.MinHashLSH(num_perm=settings.bands * settings.rows, params=(settings.bands, settings.rows))
     found = set()
     for at, text in enumerate(texts):
-        words = normalised_words(text, settings.characters)
+        words = normalised(text, settings.characters).split()
         grams = {" ".join(words[place : place + settings.ngram]) for place in range(max(1, len(words) - settings.ngram + 1))}
         sketch = datasketch.MinHash(settings.bands * settings.rows, seed=1)
         sketch.update_batch([gram.encode() for gram in grams])
@@ -249,7 +249,8 @@ class Sets:
         self.texts = texts
 
     def jaccard(self, one: int, other: int) -> float:
-        return jaccard(*(shingles(normalised_words(self.texts[each], 500_000), 5) for each in (one, other)))
+        pair = [normalised(self.texts[each], 500_000) for each in (one, other)]
+        return jaccard(*map(shingles, ngram_hashes(pair, [5, 5])))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from cluster.store import Location
 from pipeline.dedup.decide import deduplicate, run_here
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import normalised_words
+from pipeline.dedup.sketch import normalised
 from pipeline.gold import gold_pages
 from tests.pipeline.dedup.conftest import Crawl
 
@@ -60,7 +60,7 @@ def real_documents(data: Path, number: int, seed: int = 11) -> list[str]:
 
 def ngrams(text: str) -> set[str]:
     """By the definition, on the words themselves."""
-    words = normalised_words(text, 500_000)
+    words = normalised(text, 500_000).split()
     width = min(NGRAM, len(words))
     return {" ".join(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
 

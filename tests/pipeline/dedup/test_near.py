@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.dedup.decide import deduplicate, run_here
 from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import normalised_words
+from pipeline.dedup.sketch import normalised
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]
@@ -21,7 +21,7 @@ OTHER = [f"else{number}" for number in range(300)]
 
 def ngrams(text: str) -> set[tuple[str, ...]]:
     """By the definition, on the words themselves."""
-    words = normalised_words(text, 500_000)
+    words = normalised(text, 500_000).split()
     width = min(5, len(words))
     return {tuple(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -17,12 +18,13 @@ from pipeline.dedup.sketch import (
     band_keys,
     exact_hash,
     jaccard,
-    normalised_words,
-    page_shingles,
+    ngram_hashes,
+    normalised,
+    page_ngrams,
     shingles,
     signatures,
+    token_hashes,
     tokens,
-    word_hashes,
 )
 
 
@@ -35,6 +37,10 @@ def word_sets_jaccard(one: Sequence[str], other: Sequence[str], ngram: int = 5) 
 
     a, b = grams(one), grams(other)
     return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def sets_of(texts: Sequence[Sequence[str]], ngram: int) -> list[np.ndarray]:
+    return list(map(shingles, ngram_hashes([" ".join(words) for words in texts], [ngram] * len(texts))))
 
 
 def varied(words: Sequence[str], changes: int, seed: int) -> list[str]:
@@ -51,20 +57,48 @@ words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f"]), max_size=30)
 
 @given(one=words, other=words, ngram=st.integers(1, 6))
 def test_similarity_of_shingles_is_that_of_the_ngrams(one: list[str], other: list[str], ngram: int) -> None:
-    assert jaccard(shingles(one, ngram), shingles(other, ngram)) == pytest.approx(word_sets_jaccard(one, other, ngram))
+    assert jaccard(*sets_of([one, other], ngram)) == pytest.approx(word_sets_jaccard(one, other, ngram))
+
+
+@given(
+    texts=st.lists(words, max_size=12),
+    ngrams=st.lists(st.integers(1, 6), min_size=12, max_size=12),
+    together=st.integers(1, 60),
+)
+def test_ngrams_are_the_same_whatever_other_texts_they_are_made_with(
+    texts: list[list[str]], ngrams: list[int], together: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.dedup.sketch.PASS", together)
+        found = ngram_hashes([" ".join(each) for each in texts], ngrams[: len(texts)])
+    for each, ngram, hashes in zip(texts, ngrams, found, strict=False):
+        assert len(hashes) == (max(1, len(each) - ngram + 1) if each else 0)
+        assert hashes.tolist() == ngram_hashes([" ".join(each)], [ngram])[0].tolist()
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_text_is_normalised_as_a_regular_expression_would(text: str) -> None:
+    expected = re.findall(r"[a-z0-9_]+", text.lower()) or text.lower().split()
+    assert normalised(text, 1000) == " ".join(expected)
+
+
+def test_repeated_ngrams_do_not_change_a_signature() -> None:
+    once = np.arange(1, 200, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    one, other = signatures([once, np.concatenate([once, once[:50], once])], 112, seed=1)
+    assert one.tolist() == other.tolist()
 
 
 def test_layout_case_and_punctuation_do_not_make_another_text() -> None:
-    one, other = normalised_words("The  Tide,\nand the boats!", 1000), normalised_words("the tide AND the — boats", 1000)
+    one, other = normalised("The  Tide,\nand the boats!", 1000), normalised("the tide AND the — boats", 1000)
     assert exact_hash(one) == exact_hash(other)
-    assert exact_hash(one) != exact_hash(normalised_words("the tide and a boat", 1000))
+    assert exact_hash(one) != exact_hash(normalised("the tide and a boat", 1000))
     assert len(exact_hash(one)) == 16
 
 
 def test_signatures_estimate_similarity_as_well_as_datasketch() -> None:
     base = [f"w{number}" for number in range(400)]
     texts = [base, *[varied(base, changes, changes) for changes in (2, 5, 10, 20, 40)]]
-    sets = [shingles(text, 5) for text in texts]
+    sets = sets_of(texts, 5)
     matrix = signatures(sets, 1024, seed=1)
     oracle = []
     for each in sets:
@@ -111,7 +145,7 @@ def test_estimates_are_right_on_average_and_err_no_more_than_theory_says(who: st
 def signed(who: str, sets: Sequence[Sequence[str]], hashes: int) -> np.ndarray:
     """Signatures of sets of words: [sets, hashes]."""
     if who == "ours":
-        return signatures([shingles(words, 1) for words in sets], hashes, seed=1)
+        return signatures(sets_of(sets, 1), hashes, seed=1)
     made = []
     for words in sets:
         if who == "rensa":
@@ -144,7 +178,7 @@ def test_candidates_are_found_as_often_as_the_formula_says() -> None:
         pair = [base, varied(base, 9, seed)]
         similarity = word_sets_jaccard(*pair)
         expected += 1 - (1 - similarity**8) ** 14
-        keys = band_keys(signatures([shingles(each, 5) for each in pair], 112, seed=1), bands=14)
+        keys = band_keys(signatures(sets_of(pair, 5), 112, seed=1), bands=14)
         found += len(shard_pairs(keys, np.arange(2)))
     assert 100 < expected < 190
     assert found == pytest.approx(expected, abs=25)
@@ -153,18 +187,18 @@ def test_candidates_are_found_as_often_as_the_formula_says() -> None:
 def test_vowel_signs_belong_to_their_word() -> None:
     """Hindi "ki" and "ka", Thai "ka" with and without a tone mark: other words, though the letters are the same."""
     for one, other in (("की", "का"), ("กา", "ก่า"), ("한국어", "한국")):
-        assert normalised_words(one, 100) == [one]
-        assert exact_hash(normalised_words(one, 100)) != exact_hash(normalised_words(other, 100))
+        assert normalised(one, 100) == one
+        assert exact_hash(normalised(one, 100)) != exact_hash(normalised(other, 100))
 
 
 def test_texts_without_a_word_are_the_same_only_if_they_are() -> None:
-    stars, hearts = normalised_words(" ★★★ ", 100), normalised_words("♥♥♥", 100)
-    assert exact_hash(stars) == exact_hash(normalised_words("★★★", 100)) != exact_hash(hearts)
-    assert normalised_words(" \n", 100) == []
+    stars, hearts = normalised(" ★★★ ", 100), normalised("♥♥♥", 100)
+    assert exact_hash(stars) == exact_hash(normalised("★★★", 100)) != exact_hash(hearts)
+    assert normalised(" \n", 100) == ""
 
 
 def test_full_width_letters_are_the_same_as_narrow_ones() -> None:
-    assert normalised_words("ＡＢＣ　１２３ ｶﾀｶﾅ", 100) == ["abc", "123", "カタカナ"]
+    assert normalised("ＡＢＣ　１２３ ｶﾀｶﾅ", 100) == "abc 123 カタカナ"
 
 
 @pytest.mark.parametrize(
@@ -179,8 +213,8 @@ def test_full_width_letters_are_the_same_as_narrow_ones() -> None:
     ],
 )
 def test_scripts_without_blanks_are_compared_by_characters(text: str, width: int, pieces: int) -> None:
-    found, ngram = tokens(normalised_words(text, 1000), 8, 16, 5)
-    assert (ngram, len(found)) == (width, pieces)
+    found, ngram = tokens(normalised(text, 1000), 8, 16, 5)
+    assert (ngram, len(found.split(" "))) == (width, pieces)
 
 
 def test_one_changed_character_does_not_make_a_thai_or_japanese_page_another() -> None:
@@ -191,8 +225,8 @@ def test_one_changed_character_does_not_make_a_thai_or_japanese_page_another() -
         long = "".join(f"{text[at:]}{text[:at]}" for at in range(1, len(text), 4))
         changed = long[:100] + "X" + long[101:]
         settings = DedupSettings()
-        one, other = (page_shingles(normalised_words(each, 10**6), settings) for each in (long, changed))
-        width = tokens(normalised_words(long, 10**6), 8, 16, 5)[1]
+        one, other = map(shingles, page_ngrams([normalised(each, 10**6) for each in (long, changed)], settings))
+        width = tokens(normalised(long, 10**6), 8, 16, 5)[1]
         # One character is in `width` shingles of each side: at most 2 x width are not common.
         union = len(np.union1d(one, other))
         assert 1 - 2 * width / union <= jaccard(one, other) < 1
@@ -202,8 +236,8 @@ def test_one_changed_character_does_not_make_a_thai_or_japanese_page_another() -
     words=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("Zs", "Cc", "Zl", "Zp")), min_size=1), min_size=1)
 )
 def test_words_have_one_hash_each_wherever_they_stand(words: list[str]) -> None:
-    hashes = word_hashes(words)
-    alone = [int(word_hashes([word])[0]) for word in words]
+    hashes = token_hashes(" ".join(words))
+    alone = [int(token_hashes(word)[0]) for word in words]
     assert hashes.tolist() == alone
     assert len(set(alone)) == len(set(words))
 
@@ -211,7 +245,7 @@ def test_words_have_one_hash_each_wherever_they_stand(words: list[str]) -> None:
 def test_similar_words_have_unrelated_hashes() -> None:
     """Every bit differs in half of the pairs of words that differ in one sign, within five standard deviations."""
     words = [f"w{number:05d}" for number in range(20_000)]
-    hashes = word_hashes(words)
+    hashes = token_hashes(" ".join(words))
     assert len(np.unique(hashes)) == len(words)
     bits = np.unpackbits((hashes[::2] ^ hashes[1::2]).view(np.uint8).reshape(-1, 8), axis=1)
     assert np.abs(bits.mean(axis=0) - 0.5).max() < 5 * 0.5 / np.sqrt(len(bits))
