@@ -82,7 +82,8 @@ class CanonicalWorker:
         rank = np.empty(len(ids), dtype=np.int64)
         rank[preference_order(index)] = np.arange(len(ids))
         earlier = crawl_of(ids) > 0
-        store = Cache(self.shingles, index, self.limit)
+        ordered = [rows[np.argsort(rank[rows])] for rows in (np.searchsorted(ids, group) for group in groups)]
+        store = Cache(self.shingles, index, self.limit, np.concatenate(ordered))
 
         def alike(one: int, others: Sequence[int]) -> np.ndarray:
             found = []
@@ -91,11 +92,8 @@ class CanonicalWorker:
             return np.concatenate(found) if found else np.zeros(0)
 
         gone = []
-        for group in groups:
-            rows = np.searchsorted(ids, group)
-            for member, canonical, how in choose(
-                rows[np.argsort(rank[rows])].tolist(), alike, self.jaccard, lambda row: bool(earlier[row])
-            ):
+        for rows in ordered:
+            for member, canonical, how in choose(rows.tolist(), alike, self.jaccard, lambda row: bool(earlier[row])):
                 if member != canonical:
                     gone.append((int(ids[member]), int(ids[canonical]), how))
         return gone

@@ -17,6 +17,8 @@ from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised, page_ngrams, shingles
 from pipeline.dedup.worker import BATCH, kept_pages
 
+GAP = 1 << 12  # shingles that are read and thrown away rather than asked for separately
+
 
 def index_name(place: int) -> str:
     return f"part-{place:010d}.parquet"
@@ -95,10 +97,15 @@ class Shingles:
         found: list[np.ndarray] = [np.zeros(0, dtype=np.uint64)] * len(ids)
         places = place_of(ids)
         for place in np.unique(places).tolist():
+            at = np.flatnonzero(places == place)
+            at = at[np.argsort(starts[at])]
+            begins, ends = starts[at], starts[at] + counts[at]
             with (self.place / bytes_name(place)).open() as stream:
-                for at in np.flatnonzero(places == place).tolist():
-                    data = stream.read_at(8 * int(counts[at]), 8 * int(starts[at]))
-                    found[at] = np.frombuffer(data, dtype="<u8")
+                for near in np.split(np.arange(len(at)), np.flatnonzero(begins[1:] - ends[:-1] > GAP) + 1):
+                    first, last = int(begins[near[0]]), int(ends[near[-1]])
+                    together = np.frombuffer(stream.read_at(8 * (last - first), 8 * first), dtype="<u8")
+                    for row in near.tolist():
+                        found[at[row]] = together[begins[row] - first : ends[row] - first].copy()
         return found
 
 

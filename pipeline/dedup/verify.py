@@ -33,6 +33,9 @@ def similarities(centre: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray
     return np.where(union == 0, 1.0, common / np.maximum(union, 1))
 
 
+AHEAD = 1 << 21  # shingles, 16 MB
+
+
 class Connected:
     """Union-find with path halving (Tarjan and van Leeuwen 1984), for pairs that come one by one."""
 
@@ -88,6 +91,8 @@ class VerifyWorker:
         # A set cannot share more than the smaller one has: no need to look where that is too little already.
         possible = np.minimum(counts[low], counts[high]) >= self.jaccard * np.maximum(counts[low], counts[high])
         low, high = low[possible], high[possible]
+        if not len(low):
+            return np.zeros((0, 2), dtype=np.int64), 0
         degree = np.bincount(np.concatenate([low, high]), minlength=len(ids))
         swap = degree[high] > degree[low]
         centre, other = np.where(swap, high, low), np.where(swap, low, high)
@@ -95,9 +100,9 @@ class VerifyWorker:
         centre, other = centre[order], other[order]
         starts = np.flatnonzero(centre[1:] != centre[:-1]) + 1
         connected, looked, found = Connected(), 0, list[tuple[int, int]]()
-        store = Cache(self.shingles, index, self.limit)
+        store = Cache(self.shingles, index, self.limit, np.insert(other, np.append(0, starts), centre[np.append(0, starts)]))
         at = 0
-        for members in np.split(other, starts) if len(centre) else []:
+        for members in np.split(other, starts):
             middle = int(centre[at])
             at += len(members)
             left = np.array(
@@ -114,21 +119,36 @@ class VerifyWorker:
 
 
 class Cache:
-    """Shingles by row of an index, fetched when first asked for; forgets all of them when there are more than `limit`."""
+    """Shingles by row of an index, read many at a time; forgets all of them when there are more than `limit`.
 
-    def __init__(self, store: Shingles, index: pa.Table, limit: int) -> None:
+    upcoming: the rows in about the order in which they will be asked for; a row that is not there is read with those that
+    come next, AHEAD shingles of them.
+    """
+
+    def __init__(self, store: Shingles, index: pa.Table, limit: int, upcoming: np.ndarray) -> None:
         self.store, self.index, self.limit = store, index, limit
         self.kept: dict[int, np.ndarray] = {}
         self.held = 0
+        distinct, first = np.unique(upcoming, return_index=True)
+        self.upcoming = distinct[np.argsort(first)]
+        self.place = np.empty(len(index), dtype=np.int64)
+        self.place[self.upcoming] = np.arange(len(self.upcoming))
+        self.ends = np.cumsum(index["count"].to_numpy()[self.upcoming])
 
     def __getitem__(self, rows: Sequence[int]) -> list[np.ndarray]:
-        missing = sorted({row for row in rows if row not in self.kept})
-        found = (
-            dict(zip(missing, self.store.fetch(self.index.take(pa.array(missing, pa.int64()))), strict=True)) if missing else {}
-        )
-        answer = [found[row] if row in found else self.kept[row] for row in rows]
-        if self.held > self.limit:
-            self.kept, self.held = {}, 0
-        self.kept |= found
-        self.held += sum(map(len, found.values()))
-        return answer
+        if any(row not in self.kept for row in rows):
+            needed = {row: self.kept.pop(row) for row in rows if row in self.kept}
+            if self.held > self.limit:
+                self.kept, self.held = {}, sum(map(len, needed.values()))
+            self.kept |= needed
+            self.read([row for row in rows if row not in self.kept])
+        return [self.kept[row] for row in rows]
+
+    def read(self, missing: Sequence[int]) -> None:
+        begin = min(self.place[row] for row in missing)
+        until = np.searchsorted(self.ends, self.ends[begin] + min(AHEAD, self.limit), "right")
+        ahead = [row for row in self.upcoming[begin:until].tolist() if row not in self.kept]
+        wanted = np.unique(np.array([*missing, *ahead], dtype=np.int64))
+        found = self.store.fetch(self.index.take(pa.array(wanted)))
+        self.kept |= dict(zip(wanted.tolist(), found, strict=True))
+        self.held += sum(map(len, found))
