@@ -12,8 +12,9 @@ from typing import Any
 import ray
 import torch
 
+from actors.ablation.passages import Passage, read_passages
 from actors.ablation.settings import RESULT, VerbatimSettings
-from actors.ablation.verbatim import Continued, Passage, continue_passages, copies_in, read_passages
+from actors.ablation.verbatim import Continued, continue_passages, copies_in
 from actors.bits import bits_per_byte
 from actors.evaluation.evaluator import Likelihood, text_likelihood
 from actors.model import load_model, load_tokenizer

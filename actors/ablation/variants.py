@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.ablation.settings import Ablation
+from actors.ablation.passages import read_passages
+from actors.ablation.settings import Ablation, MeasurementSettings
 from actors.stages import MEASUREMENT, check_recipe
 from actors.stages import STAGES as ACTORS
 from cluster.console import RunConsole
@@ -18,6 +19,7 @@ from cluster.run import run_plan
 from cluster.session import Session
 from cluster.stage import Planned, make_plan
 from cluster.store import Artefact, Store
+from pipeline.rows import texts
 from pipeline.stages import STAGES as PIPELINE
 
 LINE = (*PIPELINE, next(stage for stage in ACTORS if stage.name == "base"), MEASUREMENT)
@@ -41,8 +43,10 @@ def recipes(ablation: Ablation, model: type[Recipe], overrides: Sequence[str]) -
     """(variant, recipe), the seeds of a variant one after the other. All have one root.
 
     model: of a recipe that has a section for each stage of LINE. overrides: `key=value` of all variants; what makes a
-    variant wins over them. Raises RequestError naming the variant whose settings make no recipe.
+    variant wins over them. Raises RequestError naming the variant whose settings make no recipe, or the file that nothing
+    can be measured on.
     """
+    check_files(ablation.measurement)
     common = [f"name={ablation.name}", *as_overrides(ablation.set), *overrides]
     common.append(f"measurement={ablation.measurement.model_dump_json()}")
     found = []
@@ -62,6 +66,14 @@ def recipes(ablation: Ablation, model: type[Recipe], overrides: Sequence[str]) -
             recipe.corpus.benchmarks = [*recipe.corpus.benchmarks, *recipe.measurement.clean]
             found.append((name, recipe))
     return found
+
+
+def check_files(measurement: MeasurementSettings) -> None:
+    """Read what the models will be measured on: a fault in it is not to be found after hours of training."""
+    for _ in texts(measurement.clean, "text"):
+        pass
+    if measurement.verbatim:
+        read_passages(measurement.verbatim)
 
 
 def as_overrides(settings: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ import psutil
 
 from tests.benchmarks import quickstart
 
-ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages", "dedup")
+ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages", "dedup", "memorisation")
 
 
 def machine() -> str:

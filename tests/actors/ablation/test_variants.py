@@ -107,6 +107,10 @@ def test_clean_text_is_taken_out_of_every_variants_corpus(place: Path) -> None:
         ({"set": {"pretrain.batch": 3}}, "variant all: pretrain.batch (3) is not divisible by cluster.train_workers (2)"),
         ({"clean": ["missing.txt"]}, "missing.txt: no file there; check the path"),
         ({"verbatim": {"passages": "missing.jsonl"}}, "missing.jsonl: no file there; check the path"),
+        (
+            {"verbatim": {"passages": "README.md"}},
+            "README.md, item 0: no field 'text' (there: str); name the field in the recipe",
+        ),
     ],
 )
 def test_what_makes_no_ablation_is_one_line_that_names_it(place: Path, changes: dict[str, Any], words: str) -> None:
@@ -114,6 +118,15 @@ def test_what_makes_no_ablation_is_one_line_that_names_it(place: Path, changes: 
         planned(written(place, **changes), place)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_nothing_can_be_measured_on_is_told_before_any_model_is_trained(place: Path) -> None:
+    pages = str(place / "pages.jsonl")
+    with pytest.raises(RequestError, match=r"pages\.jsonl, item 0: no field 'copies' \(there: text\)"):
+        planned(written(place, verbatim={"passages": pages}), place)
+    (place / "clean.jsonl").write_text('{"body": "one"}')
+    with pytest.raises(RequestError, match=r"clean\.jsonl, item 0: no field 'text' \(there: body\)"):
+        planned(written(place), place)
 
 
 def test_sections_that_no_model_here_uses_need_not_fit(place: Path) -> None:

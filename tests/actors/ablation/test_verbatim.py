@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from actors.ablation.measure import Repeated, groups
+from actors.ablation.passages import Passage, cut, read_passages
 from actors.ablation.settings import VerbatimSettings
-from actors.ablation.verbatim import Continued, Passage, compared, continue_passages, copies_in, cut, read_passages
+from actors.ablation.verbatim import Continued, compared, continue_passages, copies_in
 from actors.model import new_model
 from actors.settings import ModelSettings
 from cluster.errors import RequestError
