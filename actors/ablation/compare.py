@@ -105,11 +105,12 @@ def by_group(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any],
 
 
 def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = ["variant", "models", "training documents", "tokens there", "epochs"]
-    clean = ["bits per byte", "lowest", "highest"] if rows[0]["clean"] else []
+    clean = {"bits per byte": "bits_per_byte"} if rows[0]["clean"] else {}
+    if clean and len(rows[0]["models"]) > 1:
+        clean |= {"lowest of the seeds": "lowest", "highest": "highest"}
     return Table(
         title="Variants",
-        columns=[*columns, *clean],
+        columns=["variant", "models", "training documents", "tokens there", "epochs", *clean],
         rows=[
             [
                 each["variant"],
@@ -117,11 +118,10 @@ def variants_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 each["documents"],
                 each["tokens"],
                 round(each["epochs"], 2),
-                *(each["clean"].values() if clean else ()),
+                *(each["clean"][name] for name in clean.values()),
             ]
             for each in rows
         ],
-        note="lowest and highest: among the seeds" if clean and len(rows[0]["models"]) > 1 else "",
     )
 
 

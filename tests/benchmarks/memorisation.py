@@ -3,8 +3,9 @@
 DATA_DIR: the folder of real data. ROOT: where to work, and go on where an earlier call was stopped; a temporary directory
 unless it is given. Passages of novels are planted among news, 1, 10 and 100 times each: half of those with several copies
 word for word, half with one word changed in each copy. `pageloom ablate` trains the quickstart's model on all of it, without
-exact copies, and without exact and near copies. Prints Markdown: of each group the share of passages that a model goes on
-with word for word, and bits per byte of news that none of the models saw.
+exact copies, and without exact and near copies, for the same number of steps: what dedup takes away is more epochs of the
+rest. Prints Markdown: how many passages of each group a model goes on with word for word, and bits per byte of news that
+none of the models saw.
 """
 
 from __future__ import annotations
@@ -126,10 +127,10 @@ def markdown(variants: list[dict[str, Any]]) -> str:
     for at, group in enumerate(variants[0]["verbatim"]):
         label = f"{group['copies']} copies {group['kind']}".strip()
         cells = [
-            f"{row['verbatim']:.0%} ({row['matching_characters']:.0f}; {row['trained_on']:.1f})"
+            f"{round(row['verbatim'] * row['passages'])} ({row['matching_characters']:.0f}; {row['trained_on']:.1f})"
             for row in (each["verbatim"][at] for each in variants)
         ]
-        lines.append(f"| {label}, {group['passages']} passages | {' | '.join(cells)} |")
+        lines.append(f"| {label}, of {group['passages']} passages | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

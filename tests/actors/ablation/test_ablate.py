@@ -71,7 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "clean": [str(place / "clean.jsonl")],
         "verbatim": {"passages": str(place / "planted.jsonl"), "prompt_characters": 30, "continuation_characters": 40},
     }
-    (place / "ablation.yaml").write_text(yaml.safe_dump(ablation))
+    (place / "ablation.yaml").write_text(yaml.safe_dump(ablation, sort_keys=False))
     return place
 
 
@@ -83,10 +83,10 @@ def first(place: Path) -> dict[str, Any]:
 def test_dedup_decides_how_many_copies_are_trained_on_and_clean_text_is_in_neither(first: dict[str, Any]) -> None:
     crowded, thin = first["variants"]
     assert [each["variant"] for each in first["variants"]] == ["with duplicates", "deduplicated"]
-    assert [each["verbatim"][0]["trained_on"] for each in (crowded, thin)] in ([6, 1], [6, 0], [0, 0])
-    assert crowded["documents"] - thin["documents"] in (5, 6)
-    # 80 pages and 6 copies, but not SEEN; four documents at least are held out.
-    assert crowded["documents"] <= len(PAGES) + 6 - 4
+    assert [each["verbatim"][0]["trained_on"] for each in (crowded, thin)] == [6, 1]
+    assert crowded["documents"] - thin["documents"] == 5
+    # 80 pages and 6 copies, but not SEEN; four documents are held out.
+    assert crowded["documents"] == len(PAGES) + 6 - 4
 
 
 def test_bits_per_byte_are_those_of_the_models_own_loss(place: Path, first: dict[str, Any]) -> None:
