@@ -152,7 +152,10 @@ def run(
 
 @contextmanager
 def running(session: Session, logs: Path, descriptor: int = 1) -> Iterator[RunConsole]:
-    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops."""
+    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops.
+
+    descriptor: as in `noise_to`.
+    """
     log = logs / "driver.log"
     try:
         with noise_to(log, descriptor) as terminal:

@@ -46,18 +46,7 @@ def keys(run: Run) -> dict[str, str]:
 
 def test_variants_share_what_they_have_in_common_and_nothing_else(place: Path) -> None:
     one, other = (keys(run) for run in planned(written(place), place))
-    assert list(one) == [
-        "crawl",
-        "records",
-        "classifiers",
-        "pages",
-        "dedup",
-        "corpus",
-        "tokenizer",
-        "tokens",
-        "base",
-        "measurement",
-    ]
+    assert " ".join(one) == "crawl records classifiers pages dedup corpus tokenizer tokens base measurement"
     assert {name for name in one if one[name] == other[name]} == {"crawl", "records", "classifiers", "pages"}
 
 
