@@ -23,6 +23,8 @@ from typing import Any
 
 import yaml
 
+from actors.ablation.compare import label
+
 CHECKOUT = Path(__file__).parents[2]
 PASSAGE = 600  # characters: one word of a hundred changed in each leaves two copies a Jaccard similarity of .82
 PLANTED = {  # (copies, kind) -> passages
@@ -125,12 +127,11 @@ def markdown(variants: list[dict[str, Any]]) -> str:
         "| bits per byte of unseen news | " + " | ".join(f"{each['clean']['bits_per_byte']:.3f}" for each in variants) + " |",
     ]
     for at, group in enumerate(variants[0]["verbatim"]):
-        label = f"{group['copies']} copies {group['kind']}".strip()
         cells = [
             f"{round(row['verbatim'] * row['passages'])} ({row['matching_characters']:.0f}; {row['trained_on']:.1f})"
             for row in (each["verbatim"][at] for each in variants)
         ]
-        lines.append(f"| {label}, of {group['passages']} passages | {' | '.join(cells)} |")
+        lines.append(f"| {label(group)}, of {group['passages']} passages | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
