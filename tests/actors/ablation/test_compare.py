@@ -64,7 +64,7 @@ def test_the_report_holds_what_was_measured_and_nothing_else(tmp_path: Path, bit
     rows, place = publish("x", [model(store, name, 0, bits, shares) for name in ("one", "two")], store)
     report = Path(place).read_text()
     assert (store.root / "ablations" / "x.json").read_json() == {"name": "x", "variants": rows}
-    assert ("Bits per byte of text that none of them saw" in report) == (bits is not None)
+    assert ("bits per byte: of text that none of them saw" in report) == (bits is not None)
     for said in ("100 copies · two", "1 copy", "two-0 1"):
         assert (said in report) == bool(shares)
     assert "measurement 2: two" in report
