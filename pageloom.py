@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from actors.stages import MEASUREMENT, check_recipe
 from actors.stages import STAGES as ACTORS
-from actors.stages import check_recipe
 from cluster.console import RunConsole, human_seconds, noise_to
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 STAGES = (*PIPELINE, *ACTORS, *SERVING)
 MODEL = recipe_model(STAGES, serve=ServeSettings)
+ABLATED = recipe_model((*STAGES, MEASUREMENT), serve=ServeSettings)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -90,14 +91,19 @@ def main() -> None:
 
 
 def load(recipe: str | None, root: str | None, settings: list[str] | None, inputs: list[str] | None = None) -> Recipe:
+    chosen = load_recipe(MODEL, recipe, as_overrides(root, settings, inputs))
+    check_recipe(chosen)
+    return chosen
+
+
+def as_overrides(root: str | None, settings: list[str] | None, inputs: list[str] | None) -> list[str]:
+    """The command line's `key=value`, with what other options stand for."""
     overrides = list(settings or [])
     if inputs:
         overrides.append(f"crawl.input={json.dumps(inputs)}")
     if root:
         overrides.append(f"root={json.dumps(root)}")
-    chosen = load_recipe(MODEL, recipe, overrides)
-    check_recipe(chosen)
-    return chosen
+    return overrides
 
 
 def known_stage(name: str | None) -> str | None:
@@ -145,11 +151,14 @@ def run(
 
 
 @contextmanager
-def running(session: Session, logs: Path) -> Iterator[RunConsole]:
-    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops."""
+def running(session: Session, logs: Path, descriptor: int = 1) -> Iterator[RunConsole]:
+    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops.
+
+    descriptor: as in `noise_to`.
+    """
     log = logs / "driver.log"
     try:
-        with noise_to(log) as terminal:
+        with noise_to(log, descriptor) as terminal:
             try:
                 yield RunConsole(terminal)
             except (WorkError, RequestError):
@@ -222,6 +231,58 @@ def plan(
     tell_held(held)
     missing = sum(each.state != "done" for each in planned)
     out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
+
+
+@app.command()
+def ablate(
+    ablation: Annotated[
+        str, typer.Argument(metavar="ABLATION", help="a YAML file: the variants, and what they are measured on")
+    ],
+    input: InputOption = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    wait: Annotated[bool, typer.Option("--wait", help="wait while another run holds the root")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what settings do to the model: train variants of a recipe and measure each on the same text."""
+    from actors.ablation.compare import publish
+    from actors.ablation.settings import read_ablation
+    from actors.ablation.variants import plan_runs, recipes, run_all
+
+    asked = read_ablation(ablation)
+    chosen = recipes(asked, ABLATED, as_overrides(root, set, input))
+    store, session = Store(chosen[0][1].root_uri), Session(chosen[0][1].cluster)
+    runs = plan_runs(chosen, store)
+    session.check()
+    logs = logs_directory(store.root, asked.name)
+    with running(session, logs, 2 if as_json else 1) as console, lock_root(store.root, wait):
+        done = sum(run.done for run in runs)
+        console.print(f"[bold]pageloom {asked.name}[/bold] → {store.root}   {done} of {len(runs)} models already measured")
+        found = run_all(runs, store, session, console, logs)
+        models = [(run.variant, artefacts) for run, artefacts in zip(runs, found, strict=True)]
+        rows, place = publish(asked.name, models, store)
+    if as_json:
+        print(json.dumps({"name": asked.name, "report": place, "variants": rows}, indent=1))
+        return
+    out.print(variants_table(rows))
+    out.print(f"report  {place}", soft_wrap=True)
+
+
+def variants_table(rows: list[dict[str, Any]]) -> Table:
+    """Variants side by side, one a row; of planted passages the share that is continued word for word."""
+    from actors.ablation.compare import label
+
+    table = Table(box=None, pad_edge=False)
+    groups = rows[0]["verbatim"]
+    for column in ("variant", "documents", "tokens", "epochs", *(["bits per byte"] if rows[0]["clean"] else [])):
+        table.add_column(column, justify="left" if column == "variant" else "right")
+    for group in groups:
+        table.add_column(f"verbatim, {label(group)} (n={group['passages']})", justify="right", max_width=16)
+    for row in rows:
+        bits = [f"{row['clean']['bits_per_byte']:.3f}"] if row["clean"] else []
+        shares = [f"{group['verbatim']:.0%}" for group in row["verbatim"]]
+        table.add_row(row["variant"], f"{row['documents']:,}", f"{row['tokens']:,}", f"{row['epochs']:.1f}", *bits, *shares)
+    return table
 
 
 @app.command()

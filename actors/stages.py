@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.ablation.settings import MeasurementSettings
 from actors.evaluation.settings import EvaluationSettings
 from actors.rlhf.settings import RlhfSettings
 from actors.settings import PretrainSettings, RewardSettings, SftSettings
@@ -45,21 +46,32 @@ def evaluation(ctx: Context) -> None:
     evaluate(ctx)
 
 
-def check_recipe(recipe: Any) -> None:
-    """Refuse, before any work, sections that do not fit each other. Raises RequestError naming both."""
+def measurement(ctx: Context) -> None:
+    from actors.ablation.measure import measure
+
+    measure(ctx)
+
+
+def check_recipe(recipe: Any, until_base: bool = False) -> None:
+    """Refuse, before any work, sections that do not fit each other. Raises RequestError naming both.
+
+    until_base: look only at what a line that ends with the base model uses.
+    """
     context, workers = recipe.pretrain.model.context, recipe.cluster.train_workers
-    lengths = {
-        "tokens.sequence_length": recipe.tokens.sequence_length,
-        "sft.length": recipe.sft.length,
-        "reward.length": recipe.reward.length,
-        "rlhf.prompt_tokens + rlhf.answer_tokens": recipe.rlhf.prompt_tokens + recipe.rlhf.answer_tokens,
-        "evaluation.prompt_tokens + evaluation.answer_tokens": recipe.evaluation.prompt_tokens
-        + recipe.evaluation.answer_tokens,
-    }
+    lengths, trainings = {"tokens.sequence_length": recipe.tokens.sequence_length}, ["pretrain"]
+    if not until_base:
+        lengths |= {
+            "sft.length": recipe.sft.length,
+            "reward.length": recipe.reward.length,
+            "rlhf.prompt_tokens + rlhf.answer_tokens": recipe.rlhf.prompt_tokens + recipe.rlhf.answer_tokens,
+            "evaluation.prompt_tokens + evaluation.answer_tokens": recipe.evaluation.prompt_tokens
+            + recipe.evaluation.answer_tokens,
+        }
+        trainings += ["sft", "reward"]
     for name, length in lengths.items():
         if length > context:
             raise RequestError(f"{name} is {length}, more than pretrain.model.context ({context}); change one of them")
-    for name in ("pretrain", "sft", "reward"):
+    for name in trainings:
         if (batch := getattr(recipe, name).batch) % workers:
             raise RequestError(
                 f"{name}.batch ({batch}) is not divisible by cluster.train_workers ({workers}); change one of them"
@@ -80,4 +92,15 @@ STAGES: tuple[Stage, ...] = (
         needs=("corpus", "base", "assistant", "judge", "aligned"),
         deterministic=False,
     ),
+)
+
+# Of an ablation's models, in place of everything behind `base`.
+MEASUREMENT = Stage(
+    "measurement",
+    "measurement",
+    MeasurementSettings,
+    "1",
+    measurement,
+    needs=("corpus", "base"),
+    external=lambda settings: settings.files(),
 )

@@ -36,16 +36,17 @@ def human_count(value: float) -> str:
 
 
 @contextmanager
-def noise_to(log: Path) -> Iterator[Console]:
+def noise_to(log: Path, descriptor: int = 1) -> Iterator[Console]:
     """Send all that this process and the ones it starts print to `log`; yields the console that a person sees.
 
+    descriptor: where that console prints; 2 leaves stdout to the command's result.
     Works on the file descriptors, since engines print from C++ and from processes of their own.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
-    with open(log, "ab", buffering=0) as file, open(os.dup(1), "w") as terminal:
+    with open(log, "ab", buffering=0) as file, open(os.dup(descriptor), "w") as terminal:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:

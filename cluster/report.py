@@ -101,13 +101,15 @@ BLOCKS: TypeAdapter[list[Block]] = TypeAdapter(list[Block])
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def render(name: str, manifests: Sequence[Mapping[str, Any]]) -> str:
+def render(name: str, manifests: Sequence[Mapping[str, Any]], summary: Sequence[Block] = (), kind: str = "run") -> str:
     """The report of a run as an HTML page that needs no network and no script.
 
     manifests: what `artefact.json` holds (cluster.store.Manifest), in the order of the line; at least one.
+    summary: what is said before them, for instance of several runs together; its headlines stand for theirs.
     """
     told = [(manifest, BLOCKS.validate_python(manifest["report"])) for manifest in manifests]
-    headlines = [block for _, blocks in told for block in blocks if isinstance(block, Headline)]
+    blocks_told = summary or [block for _, blocks in told for block in blocks]
+    headlines = [block for block in blocks_told if isinstance(block, Headline)]
     css = resources.files("cluster").joinpath("report.css").read_text()
     return f"""<!doctype html>
 <html lang="en">
@@ -115,17 +117,18 @@ def render(name: str, manifests: Sequence[Mapping[str, Any]]) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{text(name)}: run report</title>
+<title>{text(name)}: {text(kind)} report</title>
 <style>{css}</style>
 </head>
 <body>
 <header>
-<p class="soft">pageloom · run report</p>
+<p class="soft">pageloom · {text(kind)} report</p>
 <h1>{text(name)}</h1>
 <div class="soft">{opening(manifests)}</div>
 {headline_list(headlines)}
 </header>
 <main>
+{drawn(summary) if summary else ""}
 {overview(manifests)}
 {"".join(stage_section(manifest, blocks) for manifest, blocks in told)}
 </main>
@@ -207,13 +210,18 @@ def overview(manifests: Sequence[Mapping[str, Any]]) -> str:
 
 
 def overview_row(manifest: Mapping[str, Any], longest: float) -> str:
-    stage, seconds, work = text(manifest["stage"]), manifest["seconds"], manifest["work_seconds"]
-    return f"""<tr><th scope="row"><a href="#{stage}">{stage}</a></th>
+    stage, seconds, work = manifest["stage"], manifest["seconds"], manifest["work_seconds"]
+    return f"""<tr><th scope="row"><a href="#{anchor(stage)}">{text(stage)}</a></th>
 <td class="time"><div class="track" aria-hidden="true"><i class="work" style="width:{100 * work / longest:.2f}%"></i>
 <i class="idle" style="width:{100 * (seconds - work) / longest:.2f}%"></i></div></td>
 <td class="number">{human_seconds(seconds)}</td><td class="number">{share(seconds - work, seconds)}</td>
 <td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td>
 <td class="number soft">{moment(manifest["committed"])}</td><td class="key soft">{text(manifest["key"])}</td></tr>"""
+
+
+def anchor(stage: str) -> str:
+    """An HTML id, which holds no blanks."""
+    return text("-".join(stage.split()))
 
 
 def share(part: float, whole: float) -> str:
@@ -229,16 +237,20 @@ def stage_section(manifest: Mapping[str, Any], blocks: Iterable[Block]) -> str:
     settings = json.dumps(manifest["settings"], indent=1, ensure_ascii=False)
     parents = ", ".join(f"{name} {key}" for name, key in manifest["parents"].items())
     size = sum(file["bytes"] for file in manifest["files"])
-    return f"""<section id="{text(manifest["stage"])}">
+    return f"""<section id="{anchor(manifest["stage"])}">
 <h2>{text(manifest["stage"])}</h2>
 <p class="about soft">{human_seconds(manifest["seconds"])} · {len(manifest["files"])} files, {size / 1e6:,.1f} MB ·
 <span class="key">{text(manifest["key"])}</span></p>
 {f'<dl class="counts">{counts}</dl>' if counts else ""}
-<div class="blocks">{"".join(DRAW[block.kind](block) for block in blocks if block.kind in DRAW)}</div>
+{drawn(blocks)}
 <details><summary>Settings and origin</summary><pre>{text(settings)}</pre>
 <p class="note">version {text(manifest["version"])}{text("; from " + parents) if parents else ""}</p></details>
 </section>
 """
+
+
+def drawn(blocks: Iterable[Block]) -> str:
+    return f'<div class="blocks">{"".join(DRAW[block.kind](block) for block in blocks if block.kind in DRAW)}</div>'
 
 
 def block_figure(block: Table | Lines | Bars | Samples, inside: str, wide: bool = False, unit: str = "") -> str:

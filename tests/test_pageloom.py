@@ -48,6 +48,7 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["trace", "http://x/"], "nothing crawled yet"),
         (["report"], "no finished stage to report on yet; `pageloom run` makes some"),
         (["serve"], "no release of this recipe yet; `pageloom run` makes it"),
+        (["ablate", "missing.yaml"], "missing.yaml: no such file; an ablation is a YAML file with name, variants, and"),
         (["forget"], "forget: nothing named; give --url, --host or --warc-record"),
         (["forget", "--url", "h/a"], "--url h/a: not an http:// or https:// URL; give the whole address of a page"),
     ],

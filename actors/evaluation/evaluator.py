@@ -61,10 +61,7 @@ class Evaluator:
         """Of the held-out pages by a model, each page behind an end-of-text token."""
         model, tokenizer = self._load(place)
         with self._working():
-            texts = read_texts(self.corpus, "heldout", self.settings.heldout_bytes)
-            documents = [[tokenizer.eos_token_id, *ids] for ids in tokens_of(tokenizer, texts)]
-            nats = documents_nats(model, documents, model.config.max_position_embeddings)
-        return Likelihood(nats, size(texts), sum(map(len, documents)) - len(documents))
+            return text_likelihood(model, tokenizer, read_texts(self.corpus, "heldout", self.settings.heldout_bytes))
 
     def baselines(self, place: Location) -> dict[str, Likelihood]:
         """Of the same pages by unigram and bigram models of the training pages, over bytes and over a model's tokens."""
@@ -139,6 +136,13 @@ class Evaluator:
         began = time.time()
         yield
         self.track.worked(began, time.time())
+
+
+def text_likelihood(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Likelihood:
+    """Of texts by a model, each text behind an end-of-text token."""
+    documents = [[tokenizer.eos_token_id, *ids] for ids in tokens_of(tokenizer, texts)]
+    nats = documents_nats(model, documents, model.config.max_position_embeddings)
+    return Likelihood(nats, size(texts), sum(map(len, documents)) - len(documents))
 
 
 def tokens_of(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:

@@ -21,18 +21,36 @@ class Answers:
     ended: np.ndarray
 
 
-@torch.inference_mode()
 def sample_answers(
     model: PreTrainedModel, prompts: Sequence[Sequence[int]], longest: int, temperature: float, stop: Sequence[int], seed: int
 ) -> Answers:
     """One answer of at most `longest` tokens to each prompt, drawn from the model's whole distribution.
 
-    Prompts of like length are answered together, padded on the left. The same seed and prompts give the same answers.
+    The same seed and prompts give the same answers.
+    """
+    torch.manual_seed(seed)
+    answers = continuations(model, prompts, longest, stop, do_sample=True, temperature=temperature, top_k=0, top_p=1.0)
+    return Answers(answers, np.array([answer[-1] in stop for answer in answers]))
+
+
+def greedy_answers(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], longest: int, stop: Sequence[int]
+) -> list[list[int]]:
+    """One answer of at most `longest` tokens to each prompt, always the most probable token; end tokens included."""
+    return continuations(model, prompts, longest, stop, do_sample=False)
+
+
+@torch.inference_mode()
+def continuations(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], longest: int, stop: Sequence[int], **how: Any
+) -> list[list[int]]:
+    """One answer to each prompt. Prompts of like length are answered together, padded on the left.
+
+    how: what `generate` is told of how to choose tokens.
     """
     generate: Any = model.generate
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     answers: list[list[int]] = [[] for _ in prompts]
-    torch.manual_seed(seed)
     for start in range(0, len(order), ROWS):
         rows = order[start : start + ROWS]
         width = max(len(prompts[row]) for row in rows)
@@ -43,17 +61,14 @@ def sample_answers(
         generated = generate(
             input_ids=ids.to(model.device),
             attention_mask=mask.long().to(model.device),
-            do_sample=True,
-            temperature=temperature,
-            top_k=0,
-            top_p=1.0,
             max_new_tokens=longest,
             eos_token_id=list(stop),
             pad_token_id=stop[0],
+            **how,
         )
         for row, found in zip(rows, generated[:, width:].tolist(), strict=True):
             answers[row] = until_end(found, stop)
-    return Answers(answers, np.array([answer[-1] in stop for answer in answers]))
+    return answers
 
 
 def until_end(ids: Sequence[int], stop: Sequence[int]) -> list[int]:

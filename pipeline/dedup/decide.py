@@ -75,7 +75,8 @@ def deduplicate(ctx: Context, pool: Run) -> None:
     units = [{"shard": shard, "uri": str(place), "total": total} for shard, place in enumerate(places)]
     sketches, _ = phase("sketch", units, SketchWorker, settings, ctx.track, texts=True)
     url = same_hash(phase, "url", sketches, len(places), total, settings, earlier, []) if settings.same_url else None
-    text = same_hash(phase, "text", sketches, len(places), total, settings, earlier, [url] if url else [])
+    before = [url] if url else []
+    text = same_hash(phase, "text", sketches, len(places), total, settings, earlier, before) if settings.exact else None
     near = near_duplicates(phase, sketches, places, total, settings, earlier, [each for each in (url, text) if each])
     decided = [{"shard": shard} for shard in shards]
     phase.arrays(ctx, decided, DecisionWorker, sketches, url, text, near, ctx.output)

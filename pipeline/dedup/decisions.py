@@ -44,11 +44,11 @@ def all_dropped(dedup: Artefact) -> Iterator[pa.Table]:
 class DecisionWorker:
     """Writes the decisions on a shard's pages, each followed through all comparisons to the page that stays.
 
-    url, text: what the exact phases left (url: None where that was not asked for); near: the runs of the canonical phase.
+    url, text: what the exact phases left (None where one was not asked for); near: the runs of the canonical phase.
     """
 
     def __init__(
-        self, sketches: Location, url: Compared | None, text: Compared, near: Sequence[Location], output: Location
+        self, sketches: Location, url: Compared | None, text: Compared | None, near: Sequence[Location], output: Location
     ) -> None:
         self.sketches, self.url, self.text, self.near, self.output = sketches, url, text, near, output
 
@@ -56,7 +56,7 @@ class DecisionWorker:
         shard = unit["shard"]
         ids = pq.read_table((self.sketches / sketch_name(shard)).open(), columns=["doc_id"])["doc_id"].to_numpy()
         by_url = self.url.follow(ids) if self.url else ids
-        by_text = self.text.follow(by_url)
+        by_text = self.text.follow(by_url) if self.text else by_url
         to, found = replaced(by_text, self.near)
         similarity = np.ones(len(ids), dtype=np.float32)
         if found is not None:

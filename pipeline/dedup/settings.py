@@ -26,6 +26,7 @@ class DedupSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    exact: bool = Field(True, description="remove pages whose normalised text is the same")
     near: bool = Field(True, description="look for near-duplicates too, not only for exact ones")
     same_url: bool = Field(False, description="of pages with one canonical URL keep one, however much their texts differ")
     scope: Literal["all", "source"] = Field(

@@ -17,7 +17,18 @@ import psutil
 
 from tests.benchmarks import quickstart
 
-ON_REAL_DATA = ("extraction", "filters", "classifiers", "personal", "rights", "language", "pages", "dedup", "dedup_recall")
+ON_REAL_DATA = (
+    "extraction",
+    "filters",
+    "classifiers",
+    "personal",
+    "rights",
+    "language",
+    "pages",
+    "dedup",
+    "dedup_recall",
+    "memorisation",
+)
 
 
 def machine() -> str:

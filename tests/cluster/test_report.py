@@ -170,3 +170,19 @@ def test_a_report_of_a_long_run_is_small_and_quick() -> None:
     html = render("long", [manifest(*lines, stage=f"stage{n}") for n in range(2)])
     assert time.process_time() - began < 5
     assert len(html) < 2_000_000
+
+
+def test_a_summary_comes_first_and_its_headlines_stand_for_those_of_the_parts() -> None:
+    parts = [manifest(Headline(label="part", value=1), stage=f"base {number}: a variant") for number in (1, 2)]
+    summary: list[Block] = [Headline(label="whole", value=2), Table(title="Variants", columns=["name"], rows=[["a"]])]
+    page = Page(render("x", parts, summary, kind="ablation"))
+    assert page.said.startswith("x: ablation report pageloom · ablation report x")
+    assert "whole" in page.said
+    assert "part" not in page.said.split()
+    assert page.said.index("Variants") < page.said.index("base 1: a variant")
+
+
+def test_links_lead_to_the_sections_of_stages_whose_names_have_blanks() -> None:
+    page = Page(render("x", [manifest(stage="base 1: a  variant")]))
+    assert [each["id"] for each in page.having("section")] == ["base-1:-a-variant"]
+    assert [each["href"] for each in page.having("a")] == ["#base-1:-a-variant"]
