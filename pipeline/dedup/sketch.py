@@ -151,7 +151,8 @@ BYTE_AT_PLACE.reshape(PLACES, 256)[:, 32] = 0  # the blank behind a word
 def signatures(documents: Sequence[np.ndarray], hashes: int, seed: int) -> np.ndarray:
     """MinHash signatures: uint64 [len(documents), hashes]. documents: the n-grams of each; repetitions change nothing.
 
-    Source: Broder 1997; rensa's R-MinHash, whose error is that of classic MinHash (tested against the true value).
+    Source: Broder 1997; rensa's R-MinHash, whose error is at most that of classic MinHash (tested against the
+    true value).
     """
     if not documents:
         return np.zeros((0, hashes), dtype=np.uint64)
