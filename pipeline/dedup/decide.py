@@ -21,7 +21,7 @@ from pipeline.shards import run_shards
 
 Records = dict[int, dict[str, Any]]
 Run = Callable[..., Records]
-FEW_PAGES = 20_000  # a pool of actors takes longer to start than these phases take for so many
+FEW_PAGES = 200_000  # a pool of actors takes longer to start than these phases take for so many
 EXACT_BYTES = 200  # of a row while hashes are compared
 LINE_BYTES = 128  # of a line, which has two keys, while they are added up
 
