@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,9 @@ from pipeline.shards import run_shards
 
 Records = dict[int, dict[str, Any]]
 Run = Callable[..., Records]
-FEW_PAGES = 200_000  # a pool of actors takes longer to start than these phases take for so many
+# A pool of actors takes 3 s to start: longer than phases without texts take for so many pages,
+FEW_PAGES = 200_000
+FEW_BYTES = 50_000_000  # and those that read texts for files of so many bytes.
 EXACT_BYTES = 200  # of a row while hashes are compared
 LINE_BYTES = 128  # of a line, which has two keys, while they are added up
 
@@ -30,25 +33,29 @@ def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *argum
     """What `run_shards` does, one unit after the other in this process."""
     done = shard_records(ctx.output)
     if todo := [unit for unit in units if unit["shard"] not in done]:
+        began = time.time()
         work = worker(*arguments)
         for unit in todo:
             work(unit)
+        ctx.track.worked(began, time.time())
     records = shard_records(ctx.output)
     return {unit["shard"]: records[unit["shard"]] for unit in units}
 
 
 class Phases:
-    """Runs phase after phase below `work`, each a set of units with shards of its own: what is finished is not redone."""
+    """Runs phase after phase below `work`, each a set of units with shards of its own: what is finished is not redone.
 
-    def __init__(self, ctx: Context, small: bool, pool: Run) -> None:
-        self.ctx, self.arrays, self.pool = ctx, run_here if small else pool, pool
+    arrays, texts: how phases are run that read no texts, and those that do.
+    """
+
+    def __init__(self, ctx: Context, arrays: Run, texts: Run) -> None:
+        self.ctx, self.arrays, self.texts = ctx, arrays, texts
 
     def __call__(
         self, name: str, units: Sequence[dict[str, Any]], worker: type, *arguments: Any, texts: bool = False
     ) -> tuple[Location, Records]:
-        """texts: the phase reads texts, so it is worth a pool even for few pages."""
         place = self.ctx.work / name
-        run = self.pool if texts else self.arrays
+        run = self.texts if texts else self.arrays
         return place, run(replace(self.ctx, output=place), units, worker, *arguments, place)
 
 
@@ -71,7 +78,8 @@ def deduplicate(ctx: Context, pool: Run) -> None:
     total = ctx.inputs["pages"].counts["kept"]
     places = ctx.inputs["pages"].paths(".parquet")
     shards = range(len(places))
-    phase = Phases(ctx, total <= FEW_PAGES, pool)
+    size = sum(file["bytes"] for file in ctx.inputs["pages"].manifest["files"])
+    phase = Phases(ctx, run_here if total <= FEW_PAGES else pool, run_here if size <= FEW_BYTES else pool)
     units = [{"shard": shard, "uri": str(place), "total": total} for shard, place in enumerate(places)]
     sketches, _ = phase("sketch", units, SketchWorker, settings, ctx.track, texts=True)
     url = same_hash(phase, "url", sketches, len(places), total, settings, earlier, []) if settings.same_url else None

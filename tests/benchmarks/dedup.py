@@ -79,16 +79,9 @@ def made_documents(data: Path, number: int, seed: int = 5) -> tuple[list[str], l
 
 
 def run_on_ray(texts: Sequence[str], root: Path, settings: DedupSettings) -> tuple[Artefact, dict[str, float]]:
-    """The stage as `pageloom run` does it. Seconds of Ray's start, of the stage, of its pools and of their workers' work in
-    that, and the highest memory of a worker in MB."""
-    session, seconds = Session(ClusterSettings(data_workers=WORKERS, dashboard=False)), {"pools": 0.0}
-
-    def timed(*arguments: Any) -> Any:
-        began = time.perf_counter()
-        records = run_shards(*arguments)
-        seconds["pools"] += time.perf_counter() - began
-        return records
-
+    """The stage as `pageloom run` does it. Seconds of Ray's start, of the stage, of work in that, and the highest memory of
+    a worker in MB."""
+    session, seconds = Session(ClusterSettings(data_workers=WORKERS, dashboard=False)), dict[str, float]()
     began = time.perf_counter()
     mailbox = session.start()
     seconds["start"] = time.perf_counter() - began
@@ -100,7 +93,7 @@ def run_on_ray(texts: Sequence[str], root: Path, settings: DedupSettings) -> tup
         pages = crawl.pages(texts, -(-len(texts) // SHARD))
         with Recorder("dedup", mailbox, crawl.store.root / "recorded", lambda _: None, lambda: None) as recorder:
             began = time.perf_counter()
-            dedup = crawl.run(pages, settings, pool=timed)
+            dedup = crawl.run(pages, settings, pool=run_shards)
             seconds["stage"] = time.perf_counter() - began
         seconds["work"] = recorder.work_seconds()
     finally:
@@ -124,11 +117,12 @@ def run_ours(texts: Sequence[str], root: Path, settings: DedupSettings) -> tuple
 
     crawl = Crawl(root)
     pages = crawl.pages(texts, -(-len(texts) // SHARD))
-    few, decide.FEW_PAGES = decide.FEW_PAGES, -1  # every phase through `timed`
+    few = decide.FEW_PAGES, decide.FEW_BYTES
+    decide.FEW_PAGES = decide.FEW_BYTES = -1  # every phase through `timed`
     try:
         return crawl.run(pages, settings, pool=timed), seconds
     finally:
-        decide.FEW_PAGES = few
+        decide.FEW_PAGES, decide.FEW_BYTES = few
 
 
 def run_datasketch(texts: Sequence[str], settings: DedupSettings) -> tuple[float, float, set[tuple[int, int]]]:
@@ -208,10 +202,9 @@ def measure(data: Path, number: int) -> list[str]:
     judged = list(gone.items())[:: -(-len(gone) // JUDGED_MOST) or 1]
     wrong = sum(sets.jaccard(page, to) < settings.jaccard for page, to in judged)
     alike = [pair for pair in planted[:: -(-len(planted) // JUDGED_MOST) or 1] if sets.jaccard(*pair) >= settings.jaccard]
-    starting = ray_seconds["pools"] - ray_seconds["work"]
     lines += [
-        f"\nRay's start, not in these seconds: {ray_seconds['start']:.1f} s. In the stage's seconds on Ray "
-        f"{ray_seconds['pools']:.1f} are pools, {starting:.1f} of them without a worker at work: their starting and ending.",
+        f"\nRay's start, not in these seconds: {ray_seconds['start']:.1f} s. Of the stage's seconds on Ray "
+        f"{two - ray_seconds['work']:.1f} pass with nobody at work: pools of actors start and end.",
         f"Highest memory of a worker: {ray_seconds['worker MB']:.0f} MB; of the one process, with all texts: {memory:.0f} MB.",
         f"Both ways gave {'the same' if same else 'OTHER'} bytes.",
         f"{len(gone)} pages go; of {len(judged)} judged {wrong} do not resemble the page that stays at {settings.jaccard}.",

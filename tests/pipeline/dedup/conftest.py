@@ -21,6 +21,9 @@ class Silent:
     def advance(self, *_: object, **__: object) -> None:
         """Where no Ray runs nobody follows the progress."""
 
+    def worked(self, *_: float) -> None:
+        """Nor adds up the work."""
+
 
 def manifest(stage: str, key: str, settings: Mapping[str, Any], parents: Mapping[str, str], counts: dict[str, Any]) -> Manifest:
     blank: dict[str, Any] = {"external": [], "version": "3", "pageloom": "", "started": 0, "seconds": 0, "work_seconds": 0}

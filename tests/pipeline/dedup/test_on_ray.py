@@ -33,6 +33,7 @@ SHARDS = 3
 def every_phase_in_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those too that would run in one process because the pages are few."""
     monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
+    monkeypatch.setattr("pipeline.dedup.decide.FEW_BYTES", -1)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ def test_a_kill_after_any_unit_of_any_phase_changes_no_byte(tmp_path: Path, monk
 
     # Every phase, those that are run in one process too, goes through the pool that the stage is given.
     monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
+    monkeypatch.setattr("pipeline.dedup.decide.FEW_BYTES", -1)
     undisturbed = whole.run(whole.pages(texts, 3, urls=urls), SETTINGS, pool=noting)
     assert {"sketch", "url", "text", "runs", "candidates", "shingles", "verified", "seed", "labels", "canonical"} <= set(done)
     assert {"large-000", "small-000", "large-001"} <= set(done)
