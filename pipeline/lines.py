@@ -155,7 +155,8 @@ def linked_letters(bare: str) -> tuple[np.ndarray, float]:
     are in links, also in those over several lines; one without an end ends with its line: resiliparse leaves some out."""
     codes = code_points(bare)
     letters = np.append(0, np.cumsum((kinds_of(codes) & LETTER) > 0))
-    links, breaks = (np.flatnonzero(np.isin(codes, list(map(ord, marks)))) for marks in (LINK_BEGINS + LINK_ENDS, LINE_ENDS))
+    links = np.flatnonzero((codes == ord(LINK_BEGINS)) | (codes == ord(LINK_ENDS)))
+    breaks = np.flatnonzero(codes == ord(LINE_ENDS))
     begins = np.append(codes[links] == ord(LINK_BEGINS), True)
     links, breaks = np.append(links, len(codes)), np.append(breaks, len(codes))
     begin = np.flatnonzero(begins[:-1])

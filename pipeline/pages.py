@@ -17,13 +17,13 @@ from pipeline import ledger
 from pipeline.classifier import cut
 from pipeline.classifiers import record_shards, scores_of
 from pipeline.forget import read_forgotten
-from pipeline.shards import run_shards
+from pipeline.shards import run_by_size
 
 EXAMPLES, EXAMPLE_CHARACTERS = 2, 200  # of each reason in the report
 
 
 def run_pages(ctx: Context) -> None:
-    """Decide shard by shard in a pool of actors; check and tell the ledger."""
+    """Decide shard by shard, in a pool of actors where there are many; check and tell the ledger."""
     from pipeline.page_worker import PageWorker
 
     records, classifiers = ctx.inputs["records"], ctx.inputs["classifiers"]
@@ -35,7 +35,7 @@ def run_pages(ctx: Context) -> None:
         for shard, place in enumerate(record_shards(records))
     ]
     forgotten = read_forgotten(ctx.root, ctx.external)
-    shards = run_shards(ctx, units, PageWorker, ctx.settings, least, forgotten, ctx.output, ctx.track)
+    shards = run_by_size(records)(ctx, units, PageWorker, ctx.settings, least, forgotten, ctx.output, ctx.track)
     lines = {shard: record["counts"] for shard, record in shards.items()}
     total = ledger.balance("pages", lines)
     if total["records"] != records.counts["records"]:

@@ -1,15 +1,15 @@
-"""Numbered units of work through a pool of Ray Data actors, each unit ending in one committed shard."""
+"""Numbered units of work through a pool of Ray Data actors, or one after the other, each ending in one committed shard."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from cluster.errors import WorkError
 from cluster.stage import Context
-from cluster.store import shard_records
+from cluster.store import Artefact, shard_records
 from cluster.tracking import Track
 
 
@@ -38,7 +38,30 @@ class Timed:
         return {"shard": unit["shard"]}
 
 
-def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> dict[int, dict[str, Any]]:
+Records = dict[int, dict[str, Any]]
+Run = Callable[..., Records]  # `run_shards` or `run_here`
+FEW_BYTES = 50_000_000  # files that a cheap stage has read before a pool of actors, which takes 3 s, would have started
+
+
+def run_by_size(inputs: Artefact) -> Run:
+    """How a stage that takes little time for a byte of its input is run."""
+    return run_here if sum(file["bytes"] for file in inputs.manifest["files"]) <= FEW_BYTES else run_shards
+
+
+def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
+    """What `run_shards` does, one unit after the other in this process."""
+    done = shard_records(ctx.output)
+    if todo := [unit for unit in units if unit["shard"] not in done]:
+        began = time.time()
+        work = worker(*arguments)
+        for unit in todo:
+            work(unit)
+        ctx.track.worked(began, time.time())
+    records = shard_records(ctx.output)
+    return {unit["shard"]: records[unit["shard"]] for unit in units}
+
+
+def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
     """Give every unit that has no committed shard yet to a pool of `cluster.data_workers` actors.
 
     units: JSON-able dicts with a distinct int `shard`. worker: built in each actor as `worker(*arguments)`.

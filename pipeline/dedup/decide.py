@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,28 +17,11 @@ from pipeline.dedup.earlier import Earlier, open_earlier
 from pipeline.dedup.exact import Compared
 from pipeline.dedup.identity import place_number
 from pipeline.dedup.runs import partitions_for
-from pipeline.shards import run_shards
+from pipeline.shards import Records, Run, run_by_size, run_here
 
-Records = dict[int, dict[str, Any]]
-Run = Callable[..., Records]
-# A pool of actors takes 3 s to start: longer than phases without texts take for so many pages,
-FEW_PAGES = 200_000
-FEW_BYTES = 50_000_000  # and those that read texts for files of so many bytes.
+FEW_PAGES = 200_000  # a pool of actors takes longer to start than phases that read no texts take for so many
 EXACT_BYTES = 200  # of a row while hashes are compared
 LINE_BYTES = 128  # of a line, which has two keys, while they are added up
-
-
-def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
-    """What `run_shards` does, one unit after the other in this process."""
-    done = shard_records(ctx.output)
-    if todo := [unit for unit in units if unit["shard"] not in done]:
-        began = time.time()
-        work = worker(*arguments)
-        for unit in todo:
-            work(unit)
-        ctx.track.worked(began, time.time())
-    records = shard_records(ctx.output)
-    return {unit["shard"]: records[unit["shard"]] for unit in units}
 
 
 class Phases:
@@ -65,12 +47,12 @@ def run_dedup(ctx: Context) -> None:
     Memory of a worker: the texts of one shard, or `memory_mb` of keys, edges or shingles, whatever the number of pages.
     Memory here: 16 bytes a page that goes, for the report.
     """
-    deduplicate(ctx, run_shards)
+    deduplicate(ctx, run_by_size(ctx.inputs["pages"]))
     tell_duplicates(ctx)
 
 
 def deduplicate(ctx: Context, pool: Run) -> None:
-    """Write `decisions/` and `index/`. pool: `run_shards`, or `run_here` where there is no Ray."""
+    """Write `decisions/` and `index/`. pool: `run_shards`, or `run_here` for few pages or where there is no Ray."""
     from pipeline.dedup.decisions import DecisionWorker, IndexWorker
     from pipeline.dedup.worker import SketchWorker
 
@@ -78,8 +60,7 @@ def deduplicate(ctx: Context, pool: Run) -> None:
     total = ctx.inputs["pages"].counts["kept"]
     places = ctx.inputs["pages"].paths(".parquet")
     shards = range(len(places))
-    size = sum(file["bytes"] for file in ctx.inputs["pages"].manifest["files"])
-    phase = Phases(ctx, run_here if total <= FEW_PAGES else pool, run_here if size <= FEW_BYTES else pool)
+    phase = Phases(ctx, run_here if total <= FEW_PAGES else pool, pool)
     units = [{"shard": shard, "uri": str(place), "total": total} for shard, place in enumerate(places)]
     sketches, _ = phase("sketch", units, SketchWorker, settings, ctx.track, texts=True)
     url = same_hash(phase, "url", sketches, len(places), total, settings, earlier, []) if settings.same_url else None

@@ -32,11 +32,10 @@ from cluster.stage import Context
 from cluster.store import Artefact
 from cluster.tracking import Recorder, Track
 from pipeline.dedup import decide
-from pipeline.dedup.decide import run_here
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import jaccard, ngram_hashes, normalised, shingles
-from pipeline.shards import run_shards
+from pipeline.shards import run_by_size, run_here
 from tests.benchmarks.pages import watch
 from tests.benchmarks.peers import environment
 from tests.pipeline.dedup.conftest import Crawl
@@ -93,7 +92,7 @@ def run_on_ray(texts: Sequence[str], root: Path, settings: DedupSettings) -> tup
         pages = crawl.pages(texts, -(-len(texts) // SHARD))
         with Recorder("dedup", mailbox, crawl.store.root / "recorded", lambda _: None, lambda: None) as recorder:
             began = time.perf_counter()
-            dedup = crawl.run(pages, settings, pool=run_shards)
+            dedup = crawl.run(pages, settings, pool=run_by_size(pages))
             seconds["stage"] = time.perf_counter() - began
         seconds["work"] = recorder.work_seconds()
     finally:
@@ -117,12 +116,11 @@ def run_ours(texts: Sequence[str], root: Path, settings: DedupSettings) -> tuple
 
     crawl = Crawl(root)
     pages = crawl.pages(texts, -(-len(texts) // SHARD))
-    few = decide.FEW_PAGES, decide.FEW_BYTES
-    decide.FEW_PAGES = decide.FEW_BYTES = -1  # every phase through `timed`
+    few, decide.FEW_PAGES = decide.FEW_PAGES, -1  # every phase through `timed`
     try:
         return crawl.run(pages, settings, pool=timed), seconds
     finally:
-        decide.FEW_PAGES, decide.FEW_BYTES = few
+        decide.FEW_PAGES = few
 
 
 def run_datasketch(texts: Sequence[str], settings: DedupSettings) -> tuple[float, float, set[tuple[int, int]]]:

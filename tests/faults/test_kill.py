@@ -14,7 +14,7 @@ from tests.faults.conftest import Line, checkpointed, digests, kill_once, wait_u
 
 pytestmark = pytest.mark.slow
 
-DETERMINISTIC = ["pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
+DETERMINISTIC = ["records", "pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
 
 
 def under_way(root: Path, stage: str) -> bool:
@@ -27,7 +27,7 @@ def test_a_driver_killed_in_stage_after_stage_ends_with_the_bytes_of_an_undistur
 ) -> None:
     committed: dict[str, float] = {}
     moments: dict[str, Callable[[], bool]] = {
-        "pages": lambda: under_way(crawled, "pages"),
+        "records": lambda: under_way(crawled, "records"),
         "corpus": lambda: under_way(crawled, "corpus"),
         "base": lambda: checkpointed(crawled, "base"),
         "assistant": lambda: checkpointed(crawled, "assistant"),
@@ -43,8 +43,8 @@ def test_a_driver_killed_in_stage_after_stage_ends_with_the_bytes_of_an_undistur
 
 
 def test_no_process_outlives_a_killed_driver_for_long(line: Line, crawled: Path) -> None:
-    process = line.start(crawled, "pages")
-    wait_until(process, lambda: under_way(crawled, "pages"))
+    process = line.start(crawled, "records")
+    wait_until(process, lambda: under_way(crawled, "records"))
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -55,7 +55,7 @@ def test_no_process_outlives_a_killed_driver_for_long(line: Line, crawled: Path)
     assert alive == []
 
 
-@pytest.mark.parametrize(("stage", "worker"), [("pages", "MapWorker"), ("base", "RayTrainWorker")])
+@pytest.mark.parametrize(("stage", "worker"), [("records", "MapWorker"), ("base", "RayTrainWorker")])
 def test_a_killed_worker_is_replaced_within_the_run(
     line: Line, undisturbed: Path, crawled: Path, stage: str, worker: str
 ) -> None:

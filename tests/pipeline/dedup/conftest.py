@@ -12,9 +12,10 @@ import pytest
 from cluster.recipe import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store, parquet_bytes
-from pipeline.dedup.decide import Run, deduplicate, run_here, tell_duplicates
+from pipeline.dedup.decide import deduplicate, tell_duplicates
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
+from pipeline.shards import Run, run_here
 
 
 class Silent:

@@ -23,7 +23,7 @@ SETTINGS = DedupSettings(partitions=2, union_find_edges=0)
 
 def main(root: Path, address: str) -> None:
     session = Session(ClusterSettings(address=address))
-    decide.FEW_PAGES = decide.FEW_BYTES = -1
+    decide.FEW_PAGES = -1
     try:
         crawl = Crawl(root, session.settings, Track("dedup", session.start()))
         pages = crawl.store.artefact("pages", "p")

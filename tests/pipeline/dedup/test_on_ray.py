@@ -19,9 +19,8 @@ from cluster.session import Session
 from cluster.stage import Context
 from cluster.store import Artefact
 from cluster.tracking import Track
-from pipeline.dedup.decide import run_here
 from pipeline.dedup.settings import DedupSettings
-from pipeline.shards import run_shards
+from pipeline.shards import run_here, run_shards
 from tests.pipeline.dedup import on_ray
 from tests.pipeline.dedup.conftest import Crawl
 
@@ -33,7 +32,6 @@ SHARDS = 3
 def every_phase_in_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those too that would run in one process because the pages are few."""
     monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
-    monkeypatch.setattr("pipeline.dedup.decide.FEW_BYTES", -1)
 
 
 @pytest.fixture(scope="module")
