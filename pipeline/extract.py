@@ -22,7 +22,7 @@ SPACES = re.compile(r"[^\S\n]+\n")
 CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empty table cells; code indents with one of the two
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
-STRETCH = 4096  # characters
+STRETCH = 1 << 14  # characters
 TRAFILATURA_CHARACTERS = 1_000_000  # its time grows faster than the page
 SURE = 0.999  # an expectation rounds to 1 where every line is certain; asking below 1 asks there too
 

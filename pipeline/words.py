@@ -185,8 +185,8 @@ class Vocabulary:
         split = list(map(str.split, lines))
         chunks = np.fromiter(map(len, split), dtype=np.int64, count=len(split))
         every = list(chain.from_iterable(split))
-        if new := [chunk for chunk in dict.fromkeys(every) if chunk not in known]:
-            known.learn(new)
+        if new := set(every) - known.keys():
+            known.learn(sorted(new))
         seen = np.fromiter(map(known.__getitem__, every), dtype=np.int64, count=len(every))
         first, count = view(known.first)[seen], view(known.count)[seen]
         ends = np.cumsum(count)
