@@ -72,7 +72,7 @@ def test_ctrl_c_ends_within_seconds_and_leaves_a_root_to_go_on_from(tmp_path: Pa
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     finish(process)
-    assert time.monotonic() - began < 30  # 3 to 10 s: Ray is given 3 to stop, then what is left is ended
+    assert time.monotonic() - began < 30  # its worker would sleep for 60
     assert "computed shards [2, 3, 4, 5]" in finish(run_line(tmp_path))
 
 
