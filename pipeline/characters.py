@@ -17,7 +17,7 @@ PLANE = 1 << 16  # characters beyond the first plane are looked at one by one: a
 
 
 def kind(character: str) -> int:
-    """The kinds of one character, as bits. Letters are digits too, as in `\\w`; the underscore is apart."""
+    """The kinds of one character, as bits. Digits are letters too, as in `\\w`; the underscore is apart."""
     return SIGNS.get(character, 0) | LETTER * character.isalnum() | DIGIT * character.isdigit() | CAPITAL * character.isupper()
 
 

@@ -77,7 +77,7 @@ STAGES = (
     ),
     Stage("classifiers", "classifiers", ClassifiersSettings, "1", classifiers, needs=("records",), external=external_files),
     Stage("pages", "pages", PagesSettings, "2", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),
-    Stage("dedup", "dedup", DedupSettings, "3", dedup, needs=("pages",)),
+    Stage("dedup", "dedup", DedupSettings, "4", dedup, needs=("pages",)),
     Stage(
         "corpus",
         "corpus",

@@ -1,12 +1,12 @@
 """Pairs of pages that share a band key, without a hot spot: what a key may cost is bounded by the number of shards.
 
 Within a shard all pages of a key are compared; `representatives` of them go on, one row each, to the range of keys
-where the shards meet. A key that more than 32 pages share (a template) gives a star around the smallest id and a chain
-in the order of another band, so that neighbours are likely alike: two edges a page, not the square.
+where the shards meet. A key that more than 32 pages share (a template) gives a star around the smallest id: one edge a
+page, not the square.
 
-What that costs in recall: pairs of a large group that are alike, but neither like the centre nor neighbours, are missed
-under this key. Where several kinds of pages share a template, the representatives are therefore spread over the same
-other band's order, and pairs have their other bands as well.
+What that costs in recall: pairs of a large group that are alike, but not like the centre, are missed under this key.
+They have their other bands; and where several kinds of pages share a template, the representatives are spread over the
+order of another band, so that each kind is likely among them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NO_PAIRS = np.zeros((0, 2), dtype=np.int64)
 def group_pairs(groups: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Candidate pairs: int64 [pairs, 2], smaller id first, distinct, sorted by the larger one.
 
-    groups: sorted, any dtype; ids: int64, distinct within a group; their order within a group is that of the chain.
+    groups: sorted, any dtype; ids: int64, distinct within a group.
     """
     if len(ids) < 2:
         return NO_PAIRS
@@ -52,8 +52,7 @@ def group_pairs(groups: np.ndarray, ids: np.ndarray) -> np.ndarray:
     if large.any():
         centre = np.minimum.reduceat(ids, starts)[group]
         star = large & (ids != centre)
-        chain = np.flatnonzero(large[:-1] & (group[1:] == group[:-1]))
-        found += [np.stack([centre[star], ids[star]], axis=1), np.stack([ids[chain], ids[chain + 1]], axis=1)]
+        found.append(np.stack([centre[star], ids[star]], axis=1))
     return distinct_pairs(np.concatenate(found))
 
 
@@ -92,7 +91,7 @@ def shard_pairs(keys: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Candidate pairs within a shard: int64 [n, 2]. keys: uint64 [documents, bands]. Memory: 64 bytes a document and band."""
     pairs = [NO_PAIRS]
     for band in range(keys.shape[1]):
-        order = band_order(keys, ids, band)
+        order = np.argsort(keys[:, band], kind="stable")
         pairs.append(group_pairs(keys[order, band], ids[order]))
     return distinct_pairs(np.concatenate(pairs))
 
