@@ -61,13 +61,18 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait()
 
 
+def reach_s3(environment: pytest.MonkeyPatch, server: str) -> None:
+    """What a process, and those that it starts, must know to use the server."""
+    environment.setenv("AWS_ENDPOINT_URL", server)
+    environment.setenv("AWS_REGION", "us-east-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.setenv(name, "test")
+
+
 @pytest.fixture
 def s3_root(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """An empty bucket's URI, with the environment that reaches it."""
     bucket = f"b{abs(hash(request.node.nodeid)) % 10**10}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    reach_s3(monkeypatch, s3_server)
     assert httpx.put(f"{s3_server}/{bucket}", timeout=60).status_code == 200  # the first request imports the backend
     return f"s3://{bucket}/root"

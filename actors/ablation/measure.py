@@ -10,14 +10,12 @@ from statistics import fmean
 from typing import Any
 
 import ray
-import torch
 
 from actors.ablation.passages import Passage, read_passages
 from actors.ablation.settings import RESULT, VerbatimSettings
 from actors.ablation.verbatim import Continued, continue_passages, copies_in
 from actors.bits import bits_per_byte
-from actors.evaluation.evaluator import Likelihood, text_likelihood
-from actors.model import load_model, load_tokenizer
+from actors.evaluation.evaluator import Likelihood, loaded, text_likelihood
 from cluster.report import Table
 from cluster.stage import Context
 from cluster.store import Artefact, Location
@@ -75,13 +73,6 @@ def repeated(base: Location, corpus: Artefact, settings: VerbatimSettings, track
     found = Repeated(passages, continued, copies_in(documents(corpus, "train", sys.maxsize), passages))
     track.worked(began, time.time())
     return found
-
-
-def loaded(place: Location) -> tuple[Any, Any]:
-    with place.as_local() as directory:
-        model, tokenizer = load_model(directory).eval(), load_tokenizer(directory)
-    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    return model, tokenizer
 
 
 def clean_figures(clean: Likelihood | None) -> dict[str, Any] | None:

@@ -54,12 +54,11 @@ class Evaluator:
     """Each method measures one thing, independently of the others, so that several actors can share them out."""
 
     def __init__(self, corpus: Artefact, assistant: Location, settings: EvaluationSettings, track: Track) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.corpus, self.assistant, self.settings, self.track = corpus, assistant, settings, track
 
     def likelihood(self, place: Location) -> Likelihood:
         """Of the held-out pages by a model, each page behind an end-of-text token."""
-        model, tokenizer = self._load(place)
+        model, tokenizer = loaded(place)
         with self._working():
             return text_likelihood(model, tokenizer, read_texts(self.corpus, "heldout", self.settings.heldout_bytes))
 
@@ -88,7 +87,7 @@ class Evaluator:
 
     def answers(self, place: Location, judge: Location) -> Answered:
         """Of a chat model to held-out prompts, and the judge's scores of them."""
-        model, tokenizer = self._load(place)
+        model, tokenizer = loaded(place)
         reward = Reward(judge)
         with self._working():
             prompts, encoded = self._prompts(tokenizer)
@@ -108,18 +107,12 @@ class Evaluator:
 
     def continuations(self, place: Location) -> list[str]:
         """Of the prompts that the report shows, as plain text, by a model that knows no chat."""
-        model, tokenizer = self._load(place)
+        model, tokenizer = loaded(place)
         with self._working():
             prompts = self._prompts(tokenizer)[0][: self.settings.shown]
             encoded = [[tokenizer.eos_token_id, *ids] for ids in tokens_of(tokenizer, prompts)]
             answers = self._sample(model, encoded, [tokenizer.eos_token_id])
             return tokenizer.batch_decode(answers.ids, skip_special_tokens=True)
-
-    def _load(self, place: Location) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        with place.as_local() as directory:
-            model, tokenizer = load_model(directory).eval(), load_tokenizer(directory)
-        model.to(self.device)
-        return model, tokenizer
 
     def _prompts(self, tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], list[list[int]]]:
         """Held-out prompts, without those that are too long: as text, and as the assistant reads them."""
@@ -136,6 +129,14 @@ class Evaluator:
         began = time.time()
         yield
         self.track.worked(began, time.time())
+
+
+def loaded(place: Location) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model and tokenizer of a directory, on the GPU where there is one."""
+    with place.as_local() as directory:
+        model, tokenizer = load_model(directory).eval(), load_tokenizer(directory)
+    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return model, tokenizer
 
 
 def text_likelihood(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Likelihood:

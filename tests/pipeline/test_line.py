@@ -7,7 +7,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 
 from cluster.console import RunConsole
 from cluster.errors import RequestError, WorkError
-from cluster.recipe import ClusterSettings, load_recipe, read_recipe, recipe_model
+from cluster.recipe import load_recipe, read_recipe, recipe_model
 from cluster.run import run_plan
 from cluster.session import Session
 from cluster.stage import make_plan
@@ -36,20 +36,6 @@ from pipeline.trace import Training, trace_page
 pytestmark = pytest.mark.slow
 
 Run = Callable[..., dict[str, Artefact]]
-
-
-@pytest.fixture(scope="module")
-def session(s3_server: str) -> Iterator[Session]:
-    """One Ray for all tests. Its workers know the S3 server, as they do where the environment names one before a run."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", s3_server)
-        environment.setenv("AWS_REGION", "us-east-1")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "test")
-        session = Session(ClusterSettings(dashboard=False))
-        session.start()
-        yield session
-        session.stop()
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from cluster.store import Artefact, Location
 from serving.ask import ask, curl_line
 from serving.chat import talk
 from serving.engine import Endpoint, ServeSettings, start, stop
+from tests.conftest import reach_s3
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -106,10 +107,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator
         port = probe.getsockname()[1]
     settings = ServeSettings(port=port, max_tokens=24, max_requests=4, max_queued=4, kv_cache_mb=16)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", s3_server)
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        environment.setenv("AWS_REGION", "us-east-1")
+        reach_s3(environment, s3_server)
         httpx.put(f"{s3_server}/served").raise_for_status()
         release = Location.of("s3://served/root/release/key")
         release.upload(place / "model")

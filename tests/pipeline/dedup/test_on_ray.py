@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from cluster.store import Artefact
 from cluster.tracking import Track
 from pipeline.dedup.settings import DedupSettings
 from pipeline.shards import run_here, run_shards
+from tests.faults.conftest import kill_once
 from tests.pipeline.dedup import on_ray
 from tests.pipeline.dedup.conftest import Crawl
 
@@ -32,20 +31,6 @@ SHARDS = 3
 def every_phase_in_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those too that would run in one process because the pages are few."""
     monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
-
-
-@pytest.fixture(scope="module")
-def session(s3_server: str) -> Iterator[Session]:
-    """One Ray for all tests. Its workers know the S3 server, as they do where the environment names one before a run."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", s3_server)
-        environment.setenv("AWS_REGION", "us-east-1")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "test")
-        session = Session(ClusterSettings(dashboard=False, object_store_mb=100))
-        session.start()
-        yield session
-        session.stop()
 
 
 def made_pages(crawl: Crawl) -> Artefact:
@@ -104,12 +89,7 @@ def test_a_driver_killed_in_every_phase_ends_with_the_bytes_of_an_undisturbed_ru
     made_pages(Crawl(root))
     place = root / "dedup" / "d"
     for mark in [*(place / "_work" / phase for phase in phases), place / "decisions", place / "index"]:
-        process = start(root, session)
-        try:
-            wait_for(mark, process)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        kill_once(start(root, session), mark.exists)
         assert not (place / "artefact.json").exists()
     process = start(root, session)
     text, _ = process.communicate(timeout=200)
@@ -132,12 +112,3 @@ def start(root: Path, session: Session) -> subprocess.Popen[str]:
         cwd=CHECKOUT,
         env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
     )
-
-
-def wait_for(mark: Path, process: subprocess.Popen[str]) -> None:
-    """Until a phase has begun to write."""
-    deadline = time.monotonic() + 200
-    while not mark.exists():
-        assert process.poll() is None, f"it ended before {mark.name} began:\n{process.communicate()[0]}"
-        assert time.monotonic() < deadline, f"{mark.name} did not begin"
-        time.sleep(0.005)
