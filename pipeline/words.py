@@ -12,7 +12,7 @@ import unicodedata
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate, chain, filterfalse
 
 import numpy as np
 
@@ -185,8 +185,8 @@ class Vocabulary:
         split = list(map(str.split, lines))
         chunks = np.fromiter(map(len, split), dtype=np.int64, count=len(split))
         every = list(chain.from_iterable(split))
-        if new := set(every) - known.keys():
-            known.learn(sorted(new))
+        if new := sorted(filterfalse(known.__contains__, set(every))):  # `set - keys` would go through all that is known
+            known.learn(new)
         seen = np.fromiter(map(known.__getitem__, every), dtype=np.int64, count=len(every))
         first, count = view(known.first)[seen], view(known.count)[seen]
         ends = np.cumsum(count)
