@@ -74,7 +74,7 @@ def crawl_web(ctx: Context) -> None:
         run_crawlers(ctx, settings, hosts, beside_driver)
     fetches = read_journals(ctx)
     (ctx.output / FETCHES).write_bytes(parquet_bytes(fetches.drop_columns(["host", "depth", "links"])))
-    from pipeline.host_rules import HOST_RULES
+    from pipeline.host_files import HOST_RULES
 
     rules = read_host_rules(ctx)
     (ctx.output / HOST_RULES).write_bytes(parquet_bytes(rules))
@@ -158,7 +158,7 @@ def read_journals(ctx: Context) -> pa.Table:
 def read_host_rules(ctx: Context) -> pa.Table:
     """robots.txt, tdmrep.json and ai.txt of the hosts (see `host_rules.SCHEMA`), so that `pages` need not look for them."""
     from pipeline.crawler import host_files_name
-    from pipeline.host_rules import HostFile, gather_host_rules
+    from pipeline.host_files import HostFile, gather_host_rules
 
     places = [ctx.work / host_files_name(index) for index in sorted(shard_records(ctx.output))]
     rows = (row for place in places if place.exists() for row in pq.read_table(place.open()).to_pylist())

@@ -24,7 +24,7 @@ from pipeline.archive import WarcFile
 from pipeline.charset import decode
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.frontier import Fetch, Frontier, Limits, page_links
-from pipeline.host_rules import KINDS, TEXT_BYTES, HostFile, is_rules
+from pipeline.host_files import KINDS, TEXT_BYTES, HostFile, is_rules
 from pipeline.url import canonical_url
 
 AGENT = "pageloom"

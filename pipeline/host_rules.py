@@ -1,85 +1,28 @@
-"""What hosts say for all their pages: robots.txt, /.well-known/tdmrep.json and /ai.txt, found in archives and asked by URL."""
+"""What a host's robots.txt, /.well-known/tdmrep.json and /ai.txt say of a URL."""
 
 from __future__ import annotations
 
 import json
 import re
-import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from protego import Protego
 
-from cluster.store import Location, expand
-from pipeline.read.streams import GZIP, WINDOW
+from pipeline.host_files import plain_host
 from pipeline.rights import Evidence
 from pipeline.rights_settings import RightsSettings
-from pipeline.url import canonical_url, host_of
 
-GZIP_MEMBER = GZIP + b"\x08"  # with the one compression method there is
-KINDS = {"/robots.txt": "robots", "/.well-known/tdmrep.json": "tdmrep", "/ai.txt": "ai_txt"}
-TEXT_BYTES = 500 * 1024  # RFC 9309, section 2.5: a crawler must read at least this much
-HOST_RULES = "host_rules.parquet"  # where our own crawls keep them
-SCHEMA = pa.schema([("host", pa.string()), ("kind", pa.string()), ("time", pa.string()), ("text", pa.large_string())])
 USER_AGENT = re.compile(r"^[ \t]*user-?agent[ \t]*:[ \t]*([^\r\n#]+)", re.I | re.M)
-
-
-@dataclass(frozen=True)
-class HostFile:
-    """One fetch of a host's rules. host: with a port that is not the default. moved: where it was redirected to."""
-
-    host: str
-    kind: str
-    time: str
-    text: str
-    moved: str = ""
-
-
-def host_file_kind(url: str) -> str:
-    """robots, tdmrep or ai_txt where the URL is that of a host's rules, else empty."""
-    if not url.endswith((".txt", ".json")):
-        return ""
-    return KINDS.get("/" + url.partition("://")[2].partition("/")[2], "")
-
-
-def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
-    """The newest rules of every host and kind, redirects followed, as a table of SCHEMA sorted by host and kind.
-
-    A later answer without rules does not undo them: the page may have been fetched while they stood.
-
-    Memory: the texts, on average 2 kB a host, half a megabyte at most.
-    """
-    newest: dict[tuple[str, str], HostFile] = {}
-    for file in files:
-        before = newest.get((file.host, file.kind))
-        if before is None or (bool(file.text), file.time) >= (bool(before.text), before.time):
-            newest[file.host, file.kind] = file
-    rows = []
-    for (host, kind), file in sorted(newest.items()):
-        for _ in range(5):  # RFC 9309, section 2.3.1.2: five redirects at least, also to another host
-            if file.text or not file.moved:
-                break
-            file = newest.get((host_of(file.moved), host_file_kind(file.moved)), HostFile(host, kind, "", ""))
-        if file.text and is_rules(file.text):
-            rows.append({"host": host, "kind": kind, "time": file.time, "text": file.text})
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def is_rules(text: str) -> bool:
-    """Many servers answer every address with a page: that is no rule."""
-    return not text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 class HostRules:
     """Answers for a URL from its host's rules; parses each host once (the last 4,096 are kept parsed).
 
-    rules: table of SCHEMA. Memory: the texts and about ten times those of the parsed hosts.
+    rules: table of `pipeline.host_files.SCHEMA`. Memory: the texts and about ten times those of the parsed hosts.
     """
 
     def __init__(self, rules: pa.Table, settings: RightsSettings) -> None:
@@ -195,112 +138,6 @@ def tdm_rules(text: str) -> list[TdmRule]:
     ]
 
 
-def plain_host(url: str) -> str:
-    """`host` or `host:port` in lower case, default ports left out: what the rows are called by."""
-    authority = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
-    return authority.removesuffix(":443" if url[:5].lower() == "https" else ":80")
-
-
 def without_query(url: str) -> str:
     path = url.partition("?")[0].partition("#")[0]
     return path if path.endswith("/") else path + "/"
-
-
-# Archives
-
-
-def collect_host_rules(crawl: Location, archives: Iterable[Location], settings: RightsSettings) -> pa.Table:
-    """The rules for a `pages` stage: of our own crawl from its table, of other archives from the archives themselves.
-
-    crawl: the crawl artefact. archives: WARC files that are not ours, of which all are scanned. Those that the settings
-    name (Common Crawl keeps robots.txt in archives of their own) come to it in either case. Where the archives are many
-    terabytes, give `scan_archive` to tasks and all they find to `gather_host_rules`.
-    """
-    files = list[HostFile]()
-    if (crawl / HOST_RULES).exists():
-        files += (HostFile(**row) for row in pq.read_table((crawl / HOST_RULES).open()).to_pylist())
-    else:
-        files += (file for place in archives for file in scan_archive(place))
-    for pattern in settings.host_files:
-        files += (file for found in expand(pattern) for file in scan_archive(Location.of(found["uri"])))
-    return gather_host_rules(files)
-
-
-def scan_archive(place: Location) -> Iterator[HostFile]:
-    """The hosts' rules in a WARC file, without decompressing its pages where each record is a gzip member.
-
-    There, only the first bytes of each member are decompressed, and the next one is searched for by its magic:
-    about four times faster than reading the file (tests/benchmarks/rights.py). What cannot be read is left out.
-    Memory: one window of 1 MB.
-    """
-    with place.open() as stream:
-        if stream.read(3) != GZIP_MEMBER:
-            stream.seek(0)
-            yield from read_host_files(stream)
-            return
-        for offset in rules_members(stream):
-            stream.seek(offset)
-            yield from read_host_files(stream, first_only=True)
-
-
-def rules_members(stream: Any) -> Iterator[int]:
-    """Offsets of the gzip members whose WARC header names a host's rules."""
-    position, window = 0, b""
-    stream.seek(0)
-    while True:
-        block = stream.read(WINDOW)
-        window += block
-        # The last kilobytes wait for the next block, so that a header is never cut.
-        end = len(window) - (4096 if block else 0)
-        found = window.find(GZIP_MEMBER)
-        while 0 <= found < end:
-            if names_rules(member_head(window[found : found + 4096])):
-                yield position + found
-            found = window.find(GZIP_MEMBER, found + 1)
-        if not block:
-            return
-        position, window = position + max(end, 0), window[max(end, 0) :]
-
-
-def member_head(data: bytes) -> bytes:
-    """The first 2 kB in a gzip member, or nothing where there is none: the magic alone occurs in compressed data too."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data, 2048)
-    except zlib.error:
-        return b""
-
-
-def names_rules(head: bytes) -> bool:
-    """Whether this is the WARC header of a response with one of the three addresses."""
-    if not head.startswith(b"WARC/"):
-        return False
-    target = re.search(rb"^WARC-Target-URI:\s*<?([^\r\n>]*)", head, re.I | re.M)
-    return target is not None and b"WARC-Type: request" not in head and bool(host_file_kind(target[1].decode("latin-1")))
-
-
-def read_host_files(stream: Any, first_only: bool = False) -> Iterator[HostFile]:
-    try:
-        for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
-            if file := host_file(record):
-                yield file
-            if first_only:
-                return
-    except OSError:
-        return
-
-
-def host_file(record: WarcRecord) -> HostFile | None:
-    """The host's rules in a response record; None for every other record and for answers that state no rules."""
-    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
-    kind = host_file_kind(url)
-    if not kind or not record.is_http or record.record_type & WarcRecordType.request:
-        return None
-    record.parse_http(auto_decode="all")
-    if record.http_headers is None:
-        return None
-    time, status = record.headers.get("WARC-Date") or "", record.http_headers.status_code or 0
-    if 300 <= status < 400:
-        moved = canonical_url(record.http_headers.get("Location") or "", url)
-        return HostFile(plain_host(url), kind, time, "", moved) if moved else None
-    text = record.reader.read(TEXT_BYTES).decode("utf-8", "replace") if status == 200 else ""
-    return HostFile(plain_host(url), kind, time, text)

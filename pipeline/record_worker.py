@@ -15,7 +15,7 @@ from pipeline import ledger
 from pipeline.careful import CarefulExtractor, ExtractorDied
 from pipeline.charset import decode, repaired
 from pipeline.extract import Limits, nesting, tidy
-from pipeline.host_rules import host_file_kind
+from pipeline.host_files import host_file_kind
 from pipeline.language import LanguageDetector
 from pipeline.line_rules import clean_lines
 from pipeline.read import Part, Record, read_part

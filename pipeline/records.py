@@ -37,12 +37,12 @@ def run_records(ctx: Context) -> None:
 def rights_of(ctx: Context, crawl: Location, files: list[dict[str, Any]]) -> Any:
     """What the workers judge by. The hosts' rules are kept as a file of the artefact: evidence."""
     from pipeline.block_list import BlockList
-    from pipeline.host_rules import HostRules, collect_host_rules
+    from pipeline.host_files import collect_host_rules
+    from pipeline.host_rules import HostRules
     from pipeline.rights import Rights
 
     settings = ctx.settings.rights
-    archives = [Location.of(file["uri"]) for file in files if file["format"] == "warc"]
-    rules = collect_host_rules(crawl, archives, settings)
+    rules = collect_host_rules(ctx, crawl, [file for file in files if file["format"] == "warc"])
     (ctx.output / RULES).write_bytes(parquet_bytes(rules))
     ctx.count(hosts_with_rules=len(set(rules["host"].to_pylist())))
     return Rights(settings, HostRules(rules, settings), BlockList.read(settings.block_lists))

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from cluster.store import Location
 from pipeline.block_list import BlockList
-from pipeline.host_rules import HostFile, HostRules, gather_host_rules, read_host_files, scan_archive
+from pipeline.host_files import HostFile, gather_host_rules, read_host_files, scan_archive
+from pipeline.host_rules import HostRules
 from pipeline.rights import Rights
 from pipeline.rights_settings import RightsSettings
 

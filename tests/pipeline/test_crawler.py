@@ -22,7 +22,7 @@ from warcio.checker import Checker
 from cluster.store import WORK, Location, shard_records
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.crawler import Crawler, host_files_name, journal_name
-from pipeline.host_rules import HostFile, gather_host_rules, scan_archive
+from pipeline.host_files import HostFile, gather_host_rules, scan_archive
 from pipeline.url import host_of
 
 Answer = tuple[int, dict[str, str], bytes]

@@ -1,37 +1,22 @@
-"""robots.txt, tdmrep.json and ai.txt of hosts: found in archives, asked by URL."""
+"""robots.txt, tdmrep.json and ai.txt of hosts, asked by URL."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import pickle
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from warcio.archiveiterator import ArchiveIterator
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import WARCWriter
 
-from cluster.store import Location, parquet_bytes
-from pipeline.host_rules import (
-    HOST_RULES,
-    HostFile,
-    HostRules,
-    collect_host_rules,
-    gather_host_rules,
-    host_file_kind,
-    plain_host,
-    scan_archive,
-)
+from pipeline.host_files import HostFile, gather_host_rules
+from pipeline.host_rules import HostRules
 from pipeline.rights_settings import RightsSettings
-from pipeline.url import canonical_url, host_of
 
 
 def rules(settings: RightsSettings | None = None, **texts: str) -> HostRules:
@@ -220,125 +205,7 @@ def test_locations_match_as_a_plain_search_of_their_parts_does(location: str, pa
     assert (hosts.reservation(f"http://h.example{url}")[0] is True) == expected
 
 
-# Gathering
-
-
-def test_the_newest_rules_win_and_silence_undoes_nothing() -> None:
-    files = [
-        HostFile("h", "robots", "2026-02", "User-agent: *\nDisallow: /new"),
-        HostFile("h", "robots", "2026-01", "User-agent: *\nDisallow: /old"),
-        HostFile("h", "robots", "2026-03", ""),
-        HostFile("h", "ai_txt", "2026-01", "User-agent: *\nDisallow: /"),
-        HostFile("quiet", "robots", "2026-01", ""),
-    ]
-    table = gather_host_rules(files)
-    assert table.select(["host", "kind", "time"]).to_pylist() == [
-        {"host": "h", "kind": "ai_txt", "time": "2026-01"},
-        {"host": "h", "kind": "robots", "time": "2026-02"},
-    ]
-
-
-def test_a_redirected_robots_txt_counts_for_the_host_that_redirects() -> None:
-    files = [
-        HostFile("a.example", "robots", "1", "", "https://www.a.example/robots.txt"),
-        HostFile("www.a.example", "robots", "1", "User-agent: *\nDisallow: /x"),
-        HostFile("b.example", "robots", "1", "", "https://b.example/robots.txt"),  # to itself, for ever
-    ]
-    hosts = HostRules(gather_host_rules(files), RightsSettings())
-    assert hosts.opt_outs("http://a.example/x")[0].text == "robots.txt: *"
-    assert hosts.opt_outs("http://b.example/x") == []
-
-
 def test_rules_travel_to_workers() -> None:
     hosts = rules(robots="User-agent: *\nDisallow: /x")
     said(hosts, "/x")
     assert said(pickle.loads(pickle.dumps(hosts)), "/x") == ["robots.txt: *"]
-
-
-@pytest.mark.parametrize(
-    ("url", "kind"),
-    [
-        ("https://h/robots.txt", "robots"),
-        ("http://h:81/ai.txt", "ai_txt"),
-        ("https://h/.well-known/tdmrep.json", "tdmrep"),
-        ("https://h/blog/robots.txt", ""),
-        ("https://h/tdmrep.json", ""),
-        ("https://h/", ""),
-        ("robots.txt", ""),
-    ],
-)
-def test_rules_are_at_three_addresses(url: str, kind: str) -> None:
-    assert host_file_kind(url) == kind
-
-
-@pytest.mark.parametrize("url", ["http://H.Example:80/x", "https://h.example:443", "https://u:p@h.example/", "http://h:8080/"])
-def test_hosts_are_called_as_the_crawler_calls_them(url: str) -> None:
-    assert plain_host(url) == host_of(canonical_url(url) or "")
-
-
-def foreign_archive(path: Path, compressed: bool) -> dict[str, str]:
-    """Another crawler's archive: pages that mention WARC and gzip, rules, a request for rules, a redirect."""
-    with path.open("wb") as stream:
-        writer = WARCWriter(stream, gzip=compressed)
-
-        def add(kind: str, url: str, status: str, body: bytes, *headers: tuple[str, str]) -> None:
-            http = StatusAndHeaders(status, [("Content-Type", "text/plain"), *headers], protocol="HTTP/1.1")
-            if kind == "request":
-                http = StatusAndHeaders("GET / HTTP/1.1", [], is_http_request=True)
-            writer.write_record(writer.create_warc_record(url, kind, payload=io.BytesIO(body), http_headers=http))
-
-        magic = gzip.compress(b"WARC/1.0\r\nWARC-Target-URI: https://trap.example/robots.txt\r\n\r\n") * 40
-        add("response", "https://a.example/page", "200 OK", magic)  # stored, its members look like records
-        add("request", "https://a.example/robots.txt", "", b"")
-        add("response", "https://a.example/robots.txt", "200 OK", b"User-agent: GPTBot\nDisallow: /\n")
-        for number in range(50):
-            add("response", f"https://a.example/{number}", "200 OK", bytes(number % 251 for number in range(number * 999)))
-        add("response", "http://b.example/robots.txt", "301 Moved", b"", ("Location", "https://b.example/robots.txt"))
-        add("response", "https://b.example/robots.txt", "404 Not Found", b"User-agent: *\nDisallow: /")
-        add("response", "https://b.example/ai.txt", "200 OK", b"User-agent: *\nDisallow: /")
-        add("response", "https://b.example/blog/ai.txt", "200 OK", b"User-agent: *\nDisallow: /")
-    return {"a.example robots": "User-agent: GPTBot\nDisallow: /\n", "b.example ai_txt": "User-agent: *\nDisallow: /"}
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_rules_are_found_in_a_foreign_archive(tmp_path: Path, compressed: bool) -> None:
-    path = tmp_path / "foreign.warc.gz"
-    expected = foreign_archive(path, compressed)
-    table = gather_host_rules(scan_archive(Location.of(path)))
-    assert {f"{row['host']} {row['kind']}": row["text"] for row in table.to_pylist()} == expected
-
-
-def test_a_pages_stage_takes_the_crawl_s_table_or_scans_and_adds_what_the_recipe_names(tmp_path: Path) -> None:
-    foreign_archive(tmp_path / "foreign.warc.gz", True)
-    archives = [Location.of(tmp_path / "foreign.warc.gz")]
-    scanned = collect_host_rules(Location.of(tmp_path / "crawl"), archives, RightsSettings())
-    assert scanned["host"].to_pylist() == ["a.example", "b.example"]
-    ours = gather_host_rules([HostFile("ours.example", "robots", "", "User-agent: *\nDisallow: /")])
-    (Location.of(tmp_path / "crawl") / HOST_RULES).write_bytes(parquet_bytes(ours))
-    assert collect_host_rules(Location.of(tmp_path / "crawl"), archives, RightsSettings()).equals(ours)
-    named = RightsSettings(host_files=[str(tmp_path / "*.warc.gz")])
-    both = collect_host_rules(Location.of(tmp_path / "crawl"), [], named)
-    assert both["host"].to_pylist() == ["a.example", "b.example", "ours.example"]
-
-
-def test_the_scan_by_members_sees_every_record_that_a_reader_sees(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All records of a real archive, instead of those at the three addresses: none may be skipped or invented."""
-    import pipeline.host_rules as module
-
-    seen: list[int] = []
-    monkeypatch.setattr(module, "names_rules", lambda head: head.startswith(b"WARC/"))
-    for name in ("pages.warc.gz", "dolma-sample-0000.warc.gz"):
-        with (shared / "data/warc" / name).open("rb") as stream:
-            seen = list(module.rules_members(Location.of(shared / "data/warc" / name).open()))
-            records = ArchiveIterator(stream)
-            assert seen == [records.get_record_offset() for _ in records]
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[: len(data) // 2], lambda data: b"\x1f\x8b\x08" + data[50:], lambda _: b""]
-)
-def test_a_damaged_archive_gives_what_can_be_read(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    path = tmp_path / "foreign.warc.gz"
-    foreign_archive(path, True)
-    path.write_bytes(damage(path.read_bytes()))
-    assert all(file.host in ("a.example", "b.example") for file in scan_archive(Location.of(path)))

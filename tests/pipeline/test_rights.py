@@ -14,7 +14,8 @@ from lxml import html as lxml_html
 
 from pipeline.block_list import BlockList
 from pipeline.crawler import AGENT
-from pipeline.host_rules import HostFile, HostRules, gather_host_rules
+from pipeline.host_files import HostFile, gather_host_rules
+from pipeline.host_rules import HostRules
 from pipeline.rights import Rights, Verdict, licence_of, robots_tag
 from pipeline.rights_settings import AI_AGENTS, RightsSettings
 

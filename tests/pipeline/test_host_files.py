@@ -1,0 +1,204 @@
+"""robots.txt, tdmrep.json and ai.txt of hosts: found in archives, the newest of each."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from cluster.session import Session
+from cluster.stage import Context
+from cluster.store import WORK, Location, parquet_bytes, shard_records
+from pipeline import host_files
+from pipeline.host_files import (
+    HOST_RULES,
+    HostFile,
+    collect_host_rules,
+    gather_host_rules,
+    host_file_kind,
+    plain_host,
+    scan_archive,
+)
+from pipeline.host_rules import HostRules
+from pipeline.rights_settings import RightsSettings
+from pipeline.url import canonical_url, host_of
+
+
+def test_the_newest_rules_win_and_silence_undoes_nothing() -> None:
+    files = [
+        HostFile("h", "robots", "2026-02", "User-agent: *\nDisallow: /new"),
+        HostFile("h", "robots", "2026-01", "User-agent: *\nDisallow: /old"),
+        HostFile("h", "robots", "2026-03", ""),
+        HostFile("h", "ai_txt", "2026-01", "User-agent: *\nDisallow: /"),
+        HostFile("quiet", "robots", "2026-01", ""),
+    ]
+    table = gather_host_rules(files)
+    assert table.select(["host", "kind", "time"]).to_pylist() == [
+        {"host": "h", "kind": "ai_txt", "time": "2026-01"},
+        {"host": "h", "kind": "robots", "time": "2026-02"},
+    ]
+
+
+def test_a_redirected_robots_txt_counts_for_the_host_that_redirects() -> None:
+    files = [
+        HostFile("a.example", "robots", "1", "", "https://www.a.example/robots.txt"),
+        HostFile("www.a.example", "robots", "1", "User-agent: *\nDisallow: /x"),
+        HostFile("b.example", "robots", "1", "", "https://b.example/robots.txt"),  # to itself, for ever
+    ]
+    hosts = HostRules(gather_host_rules(files), RightsSettings())
+    assert hosts.opt_outs("http://a.example/x")[0].text == "robots.txt: *"
+    assert hosts.opt_outs("http://b.example/x") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://h/robots.txt", "robots"),
+        ("http://h:81/ai.txt", "ai_txt"),
+        ("https://h/.well-known/tdmrep.json", "tdmrep"),
+        ("https://h/blog/robots.txt", ""),
+        ("https://h/tdmrep.json", ""),
+        ("https://h/", ""),
+        ("robots.txt", ""),
+    ],
+)
+def test_rules_are_at_three_addresses(url: str, kind: str) -> None:
+    assert host_file_kind(url) == kind
+
+
+@pytest.mark.parametrize("url", ["http://H.Example:80/x", "https://h.example:443", "https://u:p@h.example/", "http://h:8080/"])
+def test_hosts_are_called_as_the_crawler_calls_them(url: str) -> None:
+    assert plain_host(url) == host_of(canonical_url(url) or "")
+
+
+def foreign_archive(path: Path, compressed: bool) -> dict[str, str]:
+    """Another crawler's archive: pages that mention WARC and gzip, rules, a request for rules, a redirect."""
+    with path.open("wb") as stream:
+        writer = WARCWriter(stream, gzip=compressed)
+
+        def add(kind: str, url: str, status: str, body: bytes, *headers: tuple[str, str]) -> None:
+            http = StatusAndHeaders(status, [("Content-Type", "text/plain"), *headers], protocol="HTTP/1.1")
+            if kind == "request":
+                http = StatusAndHeaders("GET / HTTP/1.1", [], is_http_request=True)
+            writer.write_record(writer.create_warc_record(url, kind, payload=io.BytesIO(body), http_headers=http))
+
+        magic = gzip.compress(b"WARC/1.0\r\nWARC-Target-URI: https://trap.example/robots.txt\r\n\r\n") * 40
+        add("response", "https://a.example/page", "200 OK", magic)  # stored, its members look like records
+        add("request", "https://a.example/robots.txt", "", b"")
+        add("response", "https://a.example/robots.txt", "200 OK", b"User-agent: GPTBot\nDisallow: /\n")
+        for number in range(50):
+            add("response", f"https://a.example/{number}", "200 OK", bytes(number % 251 for number in range(number * 999)))
+        add("response", "http://b.example/robots.txt", "301 Moved", b"", ("Location", "https://b.example/robots.txt"))
+        add("response", "https://b.example/robots.txt", "404 Not Found", b"User-agent: *\nDisallow: /")
+        add("response", "https://b.example/ai.txt", "200 OK", b"User-agent: *\nDisallow: /")
+        add("response", "https://b.example/blog/ai.txt", "200 OK", b"User-agent: *\nDisallow: /")
+    return {"a.example robots": "User-agent: GPTBot\nDisallow: /\n", "b.example ai_txt": "User-agent: *\nDisallow: /"}
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_rules_are_found_in_a_foreign_archive(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "foreign.warc.gz"
+    expected = foreign_archive(path, compressed)
+    table = gather_host_rules(scan_archive(Location.of(path)))
+    assert {f"{row['host']} {row['kind']}": row["text"] for row in table.to_pylist()} == expected
+
+
+class Silent:
+    """Where no driver listens nobody follows the progress."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return nothing
+
+
+def nothing(*_: object, **__: object) -> None:
+    pass
+
+
+def collected(place: Path, archives: list[Path], settings: RightsSettings | None = None) -> pa.Table:
+    """place: of the crawl's artefact and of the attempt."""
+    output = Location.of(place / "attempt")
+    chosen, cluster = SimpleNamespace(rights=settings or RightsSettings()), SimpleNamespace(data_workers=2)
+    ctx = Context(chosen, cluster, {}, [], output, output / WORK, Silent(), "")  # type: ignore[arg-type]
+    listed = [{"uri": str(path), "bytes": path.stat().st_size} for path in archives]
+    return collect_host_rules(ctx, Location.of(place / "crawl"), listed)
+
+
+def test_a_records_stage_takes_the_crawl_s_table_or_scans_and_adds_what_the_recipe_names(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.warc.gz"
+    foreign_archive(foreign, True)
+    scanned = collected(tmp_path / "theirs", [foreign])
+    assert scanned["host"].to_pylist() == ["a.example", "b.example"]
+    ours = gather_host_rules([HostFile("ours.example", "robots", "", "User-agent: *\nDisallow: /")])
+    for name in ("ours", "both"):
+        (Location.of(tmp_path / name / "crawl") / HOST_RULES).write_bytes(parquet_bytes(ours))
+    assert collected(tmp_path / "ours", [foreign]).equals(ours)
+    both = collected(tmp_path / "both", [], RightsSettings(host_files=[str(tmp_path / "*.warc.gz")]))
+    assert both["host"].to_pylist() == ["a.example", "b.example", "ours.example"]
+
+
+def test_many_archives_are_scanned_by_the_pool_with_the_same_result(
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest rules of a host may lie in any of the archives, and a redirect lead into another."""
+    archives = [tmp_path / f"{number}.warc.gz" for number in range(4)]
+    for path, (url, status, body, *header) in zip(
+        archives,
+        [
+            ("http://a.example/robots.txt", "301 Moved", "", ("Location", "https://www.a.example/robots.txt")),
+            ("https://b.example/robots.txt", "200 OK", "User-agent: *\nDisallow: /old"),
+            ("https://www.a.example/robots.txt", "200 OK", "User-agent: *\nDisallow: /x"),
+            ("https://b.example/robots.txt", "200 OK", "User-agent: *\nDisallow: /new"),
+        ],
+        strict=True,
+    ):
+        with path.open("wb") as stream:
+            writer = WARCWriter(stream)
+            headers = StatusAndHeaders(status, list(header), protocol="HTTP/1.1")
+            date = {"WARC-Date": f"2026-01-0{archives.index(path) + 1}T00:00:00Z"}
+            writer.write_record(
+                writer.create_warc_record(
+                    url, "response", io.BytesIO(body.encode()), http_headers=headers, warc_headers_dict=date
+                )
+            )
+    at_once = collected(tmp_path / "here", archives)
+    assert [(row["host"], row["text"][-4:]) for row in at_once.to_pylist()] == [
+        ("a.example", ": /x"),
+        ("b.example", "/new"),
+        ("www.a.example", ": /x"),
+    ]
+    monkeypatch.setattr(host_files, "FEW_BYTES", -1)
+    monkeypatch.setattr(host_files, "UNIT_BYTES", 1)
+    assert collected(tmp_path / "pool", archives).equals(at_once)
+    assert len(shard_records(Location.of(tmp_path / "pool/attempt") / WORK / "host_files")) == len(archives)
+
+
+def test_the_scan_by_members_sees_every_record_that_a_reader_sees(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All records of a real archive, instead of those at the three addresses: none may be skipped or invented."""
+    seen: list[int] = []
+    monkeypatch.setattr(host_files, "names_rules", lambda head: head.startswith(b"WARC/"))
+    for name in ("pages.warc.gz", "dolma-sample-0000.warc.gz"):
+        with (shared / "data/warc" / name).open("rb") as stream:
+            seen = list(host_files.rules_members(Location.of(shared / "data/warc" / name).open()))
+            records = ArchiveIterator(stream)
+            assert seen == [records.get_record_offset() for _ in records]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"\x1f\x8b\x08" + data[50:], lambda _: b""]
+)
+def test_a_damaged_archive_gives_what_can_be_read(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "foreign.warc.gz"
+    foreign_archive(path, True)
+    path.write_bytes(damage(path.read_bytes()))
+    assert all(file.host in ("a.example", "b.example") for file in scan_archive(Location.of(path)))
