@@ -6,6 +6,8 @@ import fnmatch
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from cluster.store import Location
@@ -13,7 +15,7 @@ from pipeline.crawl_settings import Source
 from pipeline.read.formats import guess_format, read_head, why_unknown
 from pipeline.read.licence import LICENCE_BYTES, is_licence_file, licences_in, nearest
 from pipeline.read.record import first_line
-from pipeline.read.streams import open_content
+from pipeline.read.streams import AT_ONCE, open_content
 
 Files = list[dict[str, Any]]
 
@@ -27,9 +29,10 @@ def inventory(external: Iterable[Mapping[str, Any]], sources: Sequence[Source]) 
     """
     files, unreadable = [], []
     for source, listed in by_source(external, sources):
-        for each in listed:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            formats = list(pool.map(partial(format_of, given=source.format), listed))
+        for each, (kind, reason) in zip(listed, formats, strict=True):
             entry = {"uri": each["uri"], "bytes": each["bytes"], "source": source.name}
-            kind, reason = format_of(each, source.format)
             if reason:
                 unreadable.append({**entry, "reason": reason})
             else:

@@ -13,6 +13,7 @@ from cluster.store import Location
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 WINDOW = 1 << 20
+AT_ONCE = 16  # files that the driver looks into at the same time: an object store takes 50 ms to answer for each
 END_OF_FILE = 1 << 62
 PIECE = 1 << 14  # what is lost in front of damage, at most: a block is decompressed whole or not at all
 

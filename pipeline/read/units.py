@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 from cluster.store import Location
 from pipeline.read.boundaries import boundaries
 from pipeline.read.record import END, Part
-from pipeline.read.streams import compression
+from pipeline.read.streams import AT_ONCE, compression
 
 SHARES = 16  # units a small input is cut into at least, so that a few workers end at about the same time
 LEAST = 1_000_000  # bytes; below that a task costs more than it reads
@@ -28,8 +29,9 @@ def plan_units(files: Sequence[Mapping[str, Any]], task_bytes: int) -> list[list
     task_bytes = fine_task(sum(file["bytes"] for file in files), task_bytes)
     units: list[list[Part]] = []
     room = 0
-    for file in files:
-        for part, size in cut(file, task_bytes):
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        pieces = pool.map(lambda file: list(cut(file, task_bytes)), files)
+        for part, size in itertools.chain.from_iterable(pieces):
             if size > room or not units:
                 units.append([])
                 room = task_bytes
