@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,14 @@ from cluster.recipe import load_recipe, recipe_model
 from cluster.run import run_plan
 from cluster.session import Session
 from cluster.stage import make_plan
-from cluster.store import Artefact, Store
+from cluster.store import Artefact, Location, Store, shard_records
 from pipeline.charset import decode
 from pipeline.extract import Limits, extract, load_trafilatura
 from pipeline.gold import gold_pages, word_f1
+from pipeline.read import plan_units
+from pipeline.record_settings import RecordsSettings
+from pipeline.record_worker import RecordWorker
+from pipeline.rights import Rights
 from pipeline.stages import STAGES
 from tests.benchmarks.peers import environment
 
@@ -136,6 +141,27 @@ def bare_extraction(path: Path) -> float:
     return len(pages) / (time.time() - began)
 
 
+class Unheard:
+    """A track that nobody follows."""
+
+    def advance(self, *_: object, **__: object) -> None:
+        pass
+
+
+def worker_alone(paths: list[Path], output: Path) -> float:
+    """Pages a second of the records stage's worker in one loop in this process, with its extractor's: what Ray adds to."""
+    settings = RecordsSettings()
+    worker = RecordWorker(settings, Rights(settings.rights), Location.of(output), Unheard())  # type: ignore[arg-type]
+    files = [{"uri": str(path), "name": path.name, "format": "warc", "bytes": path.stat().st_size} for path in paths]
+    units = plan_units(files, int(settings.task_mb * 1e6))
+    began = time.time()
+    for shard, unit in enumerate(units):
+        worker({"shard": shard, "parts": [asdict(part) for part in unit]})
+    seconds = time.time() - began
+    worker.extractor.close()
+    return sum(record["counts"]["records"] for record in shard_records(Location.of(output)).values()) / seconds
+
+
 def gold_texts(data: Path) -> dict[str, str]:
     """URL -> main text of the WCXB pages that the crawl holds and that the extractor was not trained on."""
     gold = {page.file: page.gold for page in gold_pages(data / "html", ("wcxb",)) if page.held_out}
@@ -178,7 +204,7 @@ def measure(data: Path) -> list[str]:
         for workers in (2, 1):
             artefacts[f"{workers}"], seconds[f"{workers}"] = run_here(place / "once", place / f"root-{workers}", workers)
         there = run_datatrove(place / "once", place / "datatrove", 2)
-        bare = bare_extraction(paths[0])
+        bare, alone = bare_extraction(paths[0]), worker_alone(paths, place / "alone")
         _, small = run_here(place / "few", place / "root-few", 2)
         _, large = run_here(place / "many", place / "root-many", 2)
         totals = {each: sum(seconds[each][name] for name in STAGE_NAMES) for each in seconds}
@@ -200,6 +226,8 @@ def measure(data: Path) -> list[str]:
             f"with the stages' start-up: {totals['1'] / (2 * totals['2']):.2f}.",
             f"Bare extractor calls in one loop: {bare:.1f} pages/s; one worker at work: {number / work['1']:.1f} "
             f"({number / work['1'] / bare:.2f} of them).",
+            f"The same worker in one loop without Ray: {alone:.1f} pages/s; on Ray {number / work['1'] / alone:.2f} of that "
+            f"with one worker, {number / work['2'] / alone:.2f} with two.",
             f"Highest memory of a worker and its extractor: {small['worker MB']:.0f} MB for {number // COPIES} pages, "
             f"{large['worker MB']:.0f} MB for {many}.",
             f"Kept: {len(ours)} here, {len(theirs)} there. Word F1 on the {len(both)} gold pages that both kept: "
