@@ -23,7 +23,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from pipeline.charset import decode
 from pipeline.classifier import Classifier, area_under_curve, train
 from pipeline.classifier_settings import QualitySettings, ToxicitySettings
-from pipeline.extract import plain_text, tidy
+from pipeline.extract import Limits, extract, load_trafilatura
 
 # Words by which tweets in African American English are usually told from others (Blodgett et al. 2016 use a model of
 # places and words; a list is coarser, and says so little of the writer that only the two rates side by side mean anything).
@@ -54,10 +54,10 @@ def passages(text: str, characters: int) -> list[str]:
 
 def crawl(data: Path) -> list[str]:
     """The pages of the crawl as text, as `records` extracts them."""
-    texts = []
+    texts, limits, second = list[str](), Limits(), load_trafilatura()
     with (data / "warc/pages.warc.gz").open("rb") as stream:
         for record in ArchiveIterator(stream, record_types=WarcRecordType.response):
-            texts.append(tidy(plain_text(decode(record.reader.read(), None).text, (), main_content=True)))
+            texts.append(extract(decode(record.reader.read(), None).text, (), limits, second).text)
     return [text for text in texts if len(text) > 200]
 
 

@@ -151,7 +151,7 @@ def run_datatrove(texts: Sequence[str], place: Path) -> dict[str, Any] | None:
             for at in range(half, len(texts), 2):
                 stream.write(json.dumps({"id": str(at), "text": texts[at]}) + "\n")
     script = Path(environment.__file__).parent / "datatrove_dedup.py"
-    command = [python, script, source, place / "output", "2"]
+    command = [str(python), str(script), str(source), str(place / "output"), "2"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -28,7 +28,7 @@ def draw(shares: dict[str, np.ndarray], numbers: np.ndarray, place: Path) -> Non
     """shares: of each, found of all pairs at a level; numbers: pairs at each level of EDGES. Writes a PNG."""
     middles = (EDGES[1:] + EDGES[:-1]) / 2
     # Within a level the formula is averaged over similarities that are spread evenly, as those of the documents are.
-    theory = np.array([chance_of_a_band(np.linspace(*EDGES[at : at + 2], 101)).mean() for at in range(len(numbers))])
+    theory = np.array([chance_of_a_band(np.linspace(EDGES[at], EDGES[at + 1], 101)).mean() for at in range(len(numbers))])
     low, high = (limit / numbers for limit in binom.interval(0.95, numbers, theory))
     fine = np.linspace(EDGES[0], EDGES[-1], 501)
     with matplotlib.rc_context({"font.size": 10}):

@@ -11,7 +11,7 @@ import gzip
 import json
 import sys
 import time
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 
 from babel.core import get_global
@@ -33,7 +33,8 @@ def two_letters(code: str) -> str:
 def main(data: Path) -> None:
     detector = LanguageDetector(RecordsSettings().language_characters)
     least = LanguageSettings().min_score
-    right, sure, whole, paragraphs = defaultdict(int), defaultdict(int), 0, defaultdict(int)
+    right, sure, paragraphs = Counter[str](), Counter[str](), Counter[str]()
+    whole = 0
     with gzip.open(data / "langid/udhr2.jsonl.gz", "rt", encoding="utf-8") as lines:
         given = [(two_letters(text["lang"]), text["paragraphs"]) for text in map(json.loads, lines)]
     texts = [(language, parts) for language, parts in given if language and parts]

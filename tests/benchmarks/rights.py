@@ -42,8 +42,8 @@ def main(data: Path) -> None:
             for record in ArchiveIterator(stream)
             if record.http_headers is not None
         ]
-    with gzip.open(data / "optout/robots_txt.jsonl.gz") as stream:
-        robots = [json.loads(line) for line in stream]
+    with gzip.open(data / "optout/robots_txt.jsonl.gz") as lines:
+        robots = [json.loads(line) for line in lines]
     hosts = HostRules(gather_host_rules(HostFile(each["host"], "robots", "", each["robots_txt"]) for each in robots), settings)
     blocked = BlockList(f"blocked-{number}.example" for number in range(1_000_000))
     rights, alone = Rights(settings, hosts, blocked), Rights(settings)
@@ -72,11 +72,12 @@ def main(data: Path) -> None:
     ):
         table.add_row(name, f"{seconds(action) / number * 1e6:.0f} µs")
     mega = archive.stat().st_size / 1e6
-    for name, action in (
+    scans: list[tuple[str, Callable[[], Any]]] = [
         ("hosts' rules in an archive, by members", lambda: list(scan_archive(Location.of(archive)))),
         ("the same by reading it whole", lambda: list(read_host_files(archive.open("rb")))),
-    ):
-        table.add_row(name, f"{mega / seconds(action):.0f} MB/s")
+    ]
+    for name, scan in scans:
+        table.add_row(name, f"{mega / seconds(scan):.0f} MB/s")
     console.print(table)
     verdicts = [alone.of_page(*page) for page in pages]
     console.print("refused", dict(Counter(each.reason for each in verdicts if each.reason)))

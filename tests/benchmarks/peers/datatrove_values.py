@@ -24,7 +24,7 @@ class Noted:
     """A threshold that nothing exceeds and nothing is below; it keeps the values it was compared with."""
 
     __array_ufunc__ = None  # numpy's scalars then leave the comparison to this class
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.values: list[float] = []

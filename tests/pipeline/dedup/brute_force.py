@@ -83,7 +83,7 @@ def all_similarities(sets: Sequence[set[str]]) -> dict[Pair, float]:
     return dict(zip(zip(low.tolist(), high.tolist(), strict=True), how.tolist(), strict=True))
 
 
-def chance_of_a_band(similarity: float | np.ndarray, bands: int = 14, rows: int = 8) -> float | np.ndarray:
+def chance_of_a_band(similarity: Any, bands: int = 14, rows: int = 8) -> Any:
     """Of pairs at a similarity, the share that has a band in common (Leskovec et al., Mining of Massive Datasets, 3.4)."""
     return 1 - (1 - similarity**rows) ** bands
 

@@ -38,7 +38,8 @@ class Crawl:
     """
 
     def __init__(self, root: Path | str, cluster: ClusterSettings | None = None, track: Any = None) -> None:
-        self.store, self.cluster, self.track = Store(root), cluster, track or Silent()
+        self.store, self.cluster = Store(root), cluster
+        self.track: Any = track or Silent()
 
     def pages(self, texts: Sequence[str], shards: int, **columns: Sequence[Any]) -> Artefact:
         place = self.store.root / "pages" / "p"
