@@ -9,7 +9,8 @@ import pytest
 
 from cluster.errors import RequestError
 from cluster.recipe import load_recipe, recipe_model
-from cluster.stage import stage_key
+from cluster.stage import make_plan, stage_key
+from cluster.store import Store
 from pipeline.crawl_settings import CrawlSettings
 from pipeline.page_settings import HeuristicSettings, PagesSettings
 from pipeline.stages import STAGES
@@ -65,6 +66,17 @@ def test_the_key_holds_what_was_asked_for_a_source_and_not_what_it_takes_from_th
     assert least == key(heuristics={"max_words": 9}, sources={"a": {"heuristics": {"min_words": 5}}})
     # The same when every default is written out, but another thing: `max_words` is 9 above, 100,000 below.
     assert least != key(heuristics={"max_words": 9}, sources={"a": {"heuristics": HeuristicSettings(min_words=5).model_dump()}})
+
+
+def test_rules_of_a_source_are_decided_anew_from_the_same_records(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("crawl: {seeds: ['http://h/']}")
+
+    def keys(*overrides: str) -> dict[str, str]:
+        recipe = load_recipe(recipe_model(STAGES), str(tmp_path / "r.yaml"), overrides)
+        return {step.stage.name: step.key for step in make_plan(recipe, STAGES, Store(tmp_path / "root"))}
+
+    before, after = keys(), keys("pages.sources={crawl: {heuristics: null}}")
+    assert [name for name in before if before[name] == after[name]] == ["crawl", "records", "classifiers"]
 
 
 def refusal(tmp_path: Path, text: str) -> str:
