@@ -71,6 +71,11 @@ def check_recipe(recipe: Any, until_base: bool = False) -> None:
     for name, length in lengths.items():
         if length > context:
             raise RequestError(f"{name} is {length}, more than pretrain.model.context ({context}); change one of them")
+    sources = recipe.crawl.source_names()
+    if strange := [name for name in recipe.pages.sources if name not in sources]:
+        raise RequestError(
+            f"pages.sources.{strange[0]}: the run has no such source; there are {', '.join(sources)}; name one of them"
+        )
     for name in trainings:
         if (batch := getattr(recipe, name).batch) % workers:
             raise RequestError(

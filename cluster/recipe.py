@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -122,9 +123,16 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def known_keys(model: type[BaseModel], path: Sequence[Any]) -> list[str]:
+    """The keys of the section at `path`, which may lead through lists and mappings of sections."""
+    place: Any = model
     for part in path:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return sorted(model.model_fields)
+        if is_section(place):
+            place = place.model_fields[str(part)].annotation if str(part) in place.model_fields else None
+        else:
+            place = (get_args(place) or (None,))[-1]  # what a list or a mapping holds
+        place = next(filter(is_section, get_args(place)), place) if isinstance(place, UnionType) else place
+    return sorted(place.model_fields) if is_section(place) else []
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from pipeline.classifier import Classifier, area_under_curve, load, train
 from pipeline.classifier_settings import LinearSettings, QualitySettings, ToxicitySettings
 from pipeline.rows import labelled, texts
 from pipeline.shards import run_shards
+from pipeline.source_code import is_code
 
 KINDS = ("quality", "toxicity")
-SCHEMA = pa.schema([("doc_id", pa.int64()), *((kind, pa.float32()) for kind in KINDS)])
+SCHEMA = pa.schema([("doc_id", pa.int64()), ("source", pa.string()), *((kind, pa.float32()) for kind in KINDS)])
 HELD_OUT = 5  # each fifth training text tells how good the classifier is; it is then trained on all
 
 
@@ -31,7 +33,7 @@ def record_shards(records: Artefact) -> list[Location]:
 
 
 def run_classifiers(ctx: Context) -> None:
-    """Train what the recipe has files for; score every text in a pool of actors. Without files there is nothing to do."""
+    """Train what the recipe has files for; score every text but source code. Without files there is nothing to do."""
     shards = record_shards(ctx.inputs["records"])
     trained: dict[str, bytes] = {}
     for kind, examples in (
@@ -71,12 +73,12 @@ def quality_examples(settings: QualitySettings, shards: Sequence[Location]) -> E
 
 
 def drawn_texts(shards: Sequence[Location], number: int, seed: int) -> list[str]:
-    """Texts of the crawl drawn at random, whatever the number of shards. Memory: the texts that are drawn."""
-    ids = [pq.read_table(place.open(), columns=["doc_id", "reason"]) for place in shards]
-    usable = np.concatenate(
-        [table.filter(pc.equal(table["reason"], ""))["doc_id"].to_numpy() for table in ids] or [np.zeros(0, np.int64)]
-    )
-    chosen = np.random.default_rng(seed).permutation(usable)[:number]
+    """Texts of the crawl but source code, drawn at random, whatever the number of shards. Memory: the drawn texts."""
+    usable = [np.zeros(0, np.int64)]
+    for place in shards:
+        table = pq.read_table(place.open(), columns=["doc_id", "reason", "code_language"])
+        usable.append(table["doc_id"].to_numpy()[pc.equal(table["reason"], "").to_numpy() & ~is_code(table)])
+    chosen = np.random.default_rng(seed).permutation(np.concatenate(usable))[:number]
     wanted = pa.array(np.sort(chosen))
     found: list[str] = []
     for place in shards:
@@ -109,39 +111,50 @@ def trained_and_judged(examples: Examples, settings: LinearSettings) -> tuple[Cl
 
 
 class ScoreWorker:
-    """Scores the texts of a records shard. Memory: the shard's texts and 4 bytes a weight."""
+    """Scores the texts of a records shard; source code gets null. Memory: the shard's texts and 4 bytes a weight."""
 
     def __init__(self, trained: dict[str, bytes], output: Location, track: Track) -> None:
         self.classifiers = {kind: load(data) for kind, data in trained.items()}
         self.output, self.track = output, track
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        table = pq.read_table(Location.of(unit["uri"]).open(), columns=["doc_id", "text", "reason"])
+        table = pq.read_table(Location.of(unit["uri"]).open(), columns=["doc_id", "source", "text", "reason", "code_language"])
         table = table.filter(pc.equal(table["reason"], ""))
-        found = table["text"].to_pylist()
-        scores = {
-            kind: pa.array(self.classifiers[kind].score(found), pa.float32())
-            if kind in self.classifiers
-            else pa.nulls(len(found), pa.float32())
-            for kind in KINDS
-        }
+        prose = ~is_code(table)
+        found = table["text"].filter(pa.array(prose)).to_pylist()
+        scores = np.full((len(KINDS), table.num_rows), np.nan, dtype=np.float32)
+        for kind, classifier in self.classifiers.items():
+            scores[KINDS.index(kind), prose] = classifier.score(found)
+        columns = {kind: pa.array(values, from_pandas=True) for kind, values in zip(KINDS, scores, strict=True)}
         shard = unit["shard"]
-        scored = pa.table({"doc_id": table["doc_id"], **scores}, schema=SCHEMA)
+        scored = pa.table({"doc_id": table["doc_id"], "source": table["source"], **columns}, schema=SCHEMA)
         write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(scored), texts=len(found))
         self.track.advance(len(found), unit="texts")
 
 
-def scores_of(classifiers: Artefact, kind: str) -> np.ndarray:
-    """All scores of a kind: float32 [texts], empty where there is no such classifier. Memory: 4 bytes a text."""
-    columns = [pq.read_table(place.open(), columns=[kind])[kind] for place in classifiers.paths(".parquet")]
-    found = [column.drop_null().to_numpy() for column in columns]
-    return np.concatenate(found) if found else np.zeros(0, dtype=np.float32)
+def scores_of(places: Sequence[Location], kind: str, apart: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """Scores of a kind: of each source in `apart` and, under "", of all others. float32 [texts]; a source without is left out.
+
+    Memory: 4 bytes a text.
+    """
+    found = defaultdict[str, list[np.ndarray]](list)
+    for place in places:
+        table = pq.read_table(place.open(), columns=["source", kind])
+        table = table.filter(pc.is_valid(table[kind]))
+        others = np.ones(table.num_rows, dtype=bool)
+        for name in apart:
+            own = pc.equal(table["source"], name).to_numpy()
+            found[name].append(table[kind].to_numpy()[own])
+            others &= ~own
+        found[""].append(table[kind].to_numpy()[others])
+    scores = {name: np.concatenate(parts) for name, parts in found.items()}
+    return {name: each for name, each in scores.items() if len(each)}
 
 
 def tell_scores(ctx: Context, kinds: list[str]) -> None:
     places = [place for place in (ctx.output / name for name in ctx.output.files()) if place.name.startswith("part-")]
     for kind in kinds:
-        scores = np.concatenate([pq.read_table(place.open(), columns=[kind])[kind].to_numpy() for place in places])
+        scores = scores_of(places, kind).get("", np.zeros(0))
         numbers, edges = np.histogram(scores, bins=10, range=(0, 1))
         ctx.tell(
             Bars(

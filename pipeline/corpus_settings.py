@@ -29,7 +29,8 @@ class CorpusSettings(BaseModel):
     )
     benchmarks: list[str] = Field(
         default_factory=list,
-        description="files or URIs of the benchmarks that models are judged by: what is theirs is no training text",
+        description="files or URIs of the benchmarks that models are judged by: what is theirs is no training text, nor is a "
+        "file of source code with anything of theirs in it",
     )
     benchmark_overlap: float = Field(
         0.5, gt=0, le=1, description="share of a paragraph's 13-grams that are a benchmark's, from which on it goes (marin)"

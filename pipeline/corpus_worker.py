@@ -16,6 +16,7 @@ from pipeline.dedup.decisions import dropped
 from pipeline.dedup.paragraphs import removed_lines, without_lines
 from pipeline.dedup.worker import kept_pages
 from pipeline.personal import PersonalData, redact
+from pipeline.source_code import is_code
 
 SPAN = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("kind", pa.string())])
 # personal: where in the page's text (not in the document's) what was replaced stood; never what it was.
@@ -44,7 +45,7 @@ class CorpusWorker:
         self.benchmarks = benchmark(read_benchmarks(settings.benchmarks)) if settings.benchmarks else None
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "source", "url", "text"])
+        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "source", "url", "text", "code_language"])
         heldout = pc.is_in(pages["doc_id"], pa.array(unit["heldout"], pa.int64()))
         stays = pc.invert(pc.is_in(pages["doc_id"], dropped(self.decisions, unit["part"])["doc_id"]))
         wanted = pc.and_(stays, heldout if unit["split"] == "heldout" else pc.invert(heldout))
@@ -53,10 +54,10 @@ class CorpusWorker:
         hits: list[list[Any]] = []
         lines = removed_lines(self.decisions, unit["part"])
         emptied = 0
-        for doc_id, text in zip(pages["doc_id"].to_pylist(), pages["text"].to_pylist(), strict=True):
+        for doc_id, text, code in zip(pages["doc_id"].to_pylist(), pages["text"].to_pylist(), is_code(pages), strict=True):
             whole = without_lines(text, lines[doc_id]) if doc_id in lines else text
             emptied += not whole
-            clean, found = self.clean(whole)
+            clean, found = self.clean(whole, code)
             hits += ([doc_id, hit.file, hit.item, hit.ngrams, hit.overlap] for hit in found)
             spotted = self.personal.spans(clean)
             texts.append(redact(clean, spotted))
@@ -84,12 +85,12 @@ class CorpusWorker:
         )
         self.track.advance(len(texts), unit["total"], "documents")
 
-    def clean(self, text: str) -> tuple[str, list[Hit]]:
-        """The text without paragraphs of benchmarks, and what was found of them."""
+    def clean(self, text: str, code: bool) -> tuple[str, list[Hit]]:
+        """The text without paragraphs of benchmarks, and what was found of them. Source code that has any goes as a whole."""
         if self.benchmarks is None:
             return text, []
         cleaned = decontaminate(text, self.benchmarks, self.settings.benchmark_overlap)
-        return cleaned.text, cleaned.hits
+        return "" if code and cleaned.dropped else cleaned.text, cleaned.hits
 
 
 def by_source(documents: pa.Table) -> dict[str, dict[str, int]]:

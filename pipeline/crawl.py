@@ -17,7 +17,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.report import Bars, Table
 from cluster.stage import Context
 from cluster.store import parquet_bytes, shard_records
-from pipeline.crawl_settings import CrawlSettings
+from pipeline.crawl_settings import CRAWLED, CrawlSettings
 from pipeline.inventory import inventory
 from pipeline.pydoc_server import UNSAFE_PAGES, PydocServer
 from pipeline.url import canonical_url, host_of
@@ -84,11 +84,11 @@ def crawl_web(ctx: Context) -> None:
         reason = dict(zip(fetches["url"].to_pylist(), fetches["reason"].to_pylist(), strict=True)).get(seeds[0], "unreachable")
         raise WorkError(f"nothing could be fetched from {seeds[0]} ({reason}); check that the seed answers, then run again")
     files = [
-        {"path": record["path"], "format": "warc", "bytes": record["bytes"], "source": "crawl"}
+        {"path": record["path"], "format": "warc", "bytes": record["bytes"], "source": CRAWLED}
         for _, record in sorted(shard_records(ctx.output).items())
     ]
     (ctx.output / INVENTORY).write_json(
-        {"files": files, "unreadable": [], "sources": {"crawl": {"weight": None, "priority": 0, "options": {}}}}
+        {"files": files, "unreadable": [], "sources": {CRAWLED: {"weight": None, "priority": 0, "options": {}}}}
     )
     ctx.count(
         pages=ok,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pipeline.pydoc_server import PydocSettings
 from pipeline.weights import whole_weights
 
+CRAWLED = "crawl"  # the source of pages that the crawl itself fetched
 FORMATS = Literal["warc", "html", "jsonl", "parquet", "text", "code", "stackexchange"]
 
 
@@ -109,6 +110,10 @@ class CrawlSettings(BaseModel):
     def all_sources(self) -> list[Source]:
         """`sources`, behind one that `input` stands for where it is given."""
         return [*([Source(name="input", input=self.input)] if self.input else []), *self.sources]
+
+    def source_names(self) -> list[str]:
+        """What `source` can say in a row."""
+        return [source.name for source in self.all_sources()] or [CRAWLED]
 
     def patterns(self) -> list[str]:
         """Every path, glob and URI that is named."""

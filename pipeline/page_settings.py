@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 
 class LanguageSettings(BaseModel):
@@ -55,7 +57,9 @@ class HeuristicSettings(BaseModel):
         description="share of characters in repeated 5- to 10-grams (Gopher)",
     )
     max_lorem_ipsum: int | None = Field(0, ge=0, description="how often 'lorem ipsum' may occur (C4)")
-    max_curly_brackets: int | None = Field(0, ge=0, description="how many '{' there may be (C4; null for code)")
+    max_curly_brackets: int | None = Field(
+        0, ge=0, description="how many '{' there may be (C4; null for pages with code in them)"
+    )
     min_sentences: int | None = Field(5, ge=0, description="sentences in lines of three words and more (C4)")
     max_javascript_lines: float | None = Field(
         None, ge=0, le=1, description="share of lines with 'javascript' (off: C4 takes the line out, see `lines`)"
@@ -82,13 +86,15 @@ class HeuristicSettings(BaseModel):
     )
 
 
-class PagesSettings(BaseModel):
-    """Which records become pages: thresholds on what `records` measured and `classifiers` scored."""
+class PageRules(BaseModel):
+    """What the texts of a source are held against. Nothing of it holds for source code, which is judged where it is read."""
 
     model_config = ConfigDict(extra="forbid")
 
     language: LanguageSettings = Field(default_factory=LanguageSettings)
-    heuristics: HeuristicSettings = Field(default_factory=HeuristicSettings)
+    heuristics: HeuristicSettings | None = Field(
+        default_factory=HeuristicSettings, description="limits on what was measured of a text; null: none of them"
+    )
     max_removed_words: float | None = Field(
         0.05, ge=0, le=1, description="share of a text's words that `records.lines` took out (RefinedWeb: 0.05)"
     )
@@ -98,3 +104,43 @@ class PagesSettings(BaseModel):
     max_toxicity: float | None = Field(
         None, ge=0, le=1, description="score of `classifiers.toxicity`; null: it is kept with the page and nobody goes"
     )
+
+
+class PagesSettings(PageRules):
+    """Which records become pages: thresholds on what `records` measured and `classifiers` scored.
+
+    Source code stays unless `records` rejected it or somebody asked to forget it: the rules here are for prose.
+    """
+
+    sources: dict[str, PageRules] = Field(
+        default_factory=dict,
+        description="by a source's name, what differs for its texts, as {books: {heuristics: null}}; what is not given there "
+        "is as above, single limits too. A source with a `keep_quality` of its own is cut by its own scores",
+    )
+
+    @field_serializer("sources")
+    def only_what_differs(self, sources: dict[str, PageRules]) -> dict[str, Any]:
+        """A value that was not given follows the section, so it is no part of what was asked, nor of a key."""
+        return {name: own.model_dump(mode="json", exclude_unset=True) for name, own in sources.items()}
+
+    def rules_of(self, source: str) -> PageRules:
+        """What the texts of a source are held against: the section's values and, above them, its own."""
+        return merged(self, self.sources[source]) if source in self.sources else self
+
+    def cut_apart(self) -> list[str]:
+        """The sources that are cut by their own scores."""
+        return [name for name, own in self.sources.items() if "keep_quality" in own.model_fields_set]
+
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def merged(section: Settings, own: BaseModel) -> Settings:
+    """The section with the values that `own` was given, at any depth. Above a section of null all else stays off."""
+    changes: dict[str, Any] = {}
+    for name in own.model_fields_set:
+        value = getattr(own, name)
+        if isinstance(value, BaseModel):
+            value = merged(getattr(section, name) or type(value)(**dict.fromkeys(type(value).model_fields)), value)
+        changes[name] = value
+    return section.model_copy(update=changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
 from pipeline import ledger
+from pipeline.classifiers import KINDS
 from pipeline.decide import decide
 from pipeline.forget import REASON, Forgotten
-from pipeline.page_settings import PagesSettings
+from pipeline.page_settings import PageRules, PagesSettings
+from pipeline.source_code import is_code
 
 SCHEMA = pa.schema(
     [
@@ -28,6 +31,7 @@ SCHEMA = pa.schema(
         ("warc_offset", pa.int64()),
         ("fetch_time", pa.string()),
         ("licence", pa.string()),
+        ("code_language", pa.string()),
         ("language", pa.string()),
         ("language_score", pa.float64()),
         ("content_hash", pa.string()),
@@ -67,11 +71,17 @@ class Decisions:
 class PageWorker:
     """Writes a shard of pages from a shard of records and its scores. A rejected row keeps where it is from, but no text.
 
-    least_quality: the score below which texts go, None where there is no classifier. Memory: the shard's texts.
+    least_quality: the scores below which texts go, by the source that is cut apart, under "" of all others; a source
+    without scores is not in it. Memory: the shard's texts.
     """
 
     def __init__(
-        self, settings: PagesSettings, least_quality: float | None, forgotten: Forgotten, output: Location, track: Track
+        self,
+        settings: PagesSettings,
+        least_quality: Mapping[str, float],
+        forgotten: Forgotten,
+        output: Location,
+        track: Track,
     ) -> None:
         self.settings, self.least_quality, self.forgotten = settings, least_quality, forgotten
         self.output, self.track = output, track
@@ -98,22 +108,42 @@ class PageWorker:
 
     def decisions(self, records: pa.Table, scores: str) -> Decisions:
         """In the order of the rules: no text, forgotten, language, line rules, heuristics, quality, toxicity."""
-        settings, found = self.settings, Decisions.begin(records)
+        found = Decisions.begin(records)
         self.forget(records, found)
-        language, score = records["language"].to_numpy(), records["language_score"].to_numpy()
-        if settings.language.keep:
-            found.reject(~np.isin(language.astype(str), settings.language.keep), "language")
-        least = settings.language.min_score
-        found.reject(score < least, "language_score", score, least)
-        if settings.max_removed_words is not None:
-            removed = records["removed_words"].to_numpy()
-            found.reject(removed > settings.max_removed_words, "removed_words", removed, settings.max_removed_words)
-        broken = decide(records, settings.heuristics)
-        reason, value, limit = (broken[name].to_numpy() for name in ("reason", "value", "threshold"))
-        found.reject(reason != "", reason, value, limit)
-        if scores:
-            self.by_score(records, pq.read_table(Location.of(scores).open()), found)
+        records = with_scores(records, scores)
+        for source, rows in self.by_source(records):
+            apart = source if source in self.settings.cut_apart() else ""
+            self.judge(records, rows, self.settings.rules_of(source), self.least_quality.get(apart), found)
         return found
+
+    def by_source(self, records: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
+        """The rows of each source with rules of its own and, under "", of all others: bool [rows]; source code is in none."""
+        others = ~is_code(records)
+        for name in self.settings.sources:
+            own = others & pc.fill_null(pc.equal(records["source"], name), False).to_numpy()
+            others &= ~own
+            yield name, own
+        yield "", others
+
+    def judge(self, records: pa.Table, rows: np.ndarray, rules: PageRules, least: float | None, found: Decisions) -> None:
+        """Hold some rows against rules. least: the quality that they need, None where there are no scores."""
+        language, score = records["language"].to_numpy(), records["language_score"].to_numpy()
+        if rules.language.keep:
+            found.reject(rows & ~np.isin(language.astype(str), rules.language.keep), "language")
+        found.reject(rows & (score < rules.language.min_score), "language_score", score, rules.language.min_score)
+        if rules.max_removed_words is not None:
+            removed = records["removed_words"].to_numpy()
+            found.reject(rows & (removed > rules.max_removed_words), "removed_words", removed, rules.max_removed_words)
+        if rules.heuristics is not None:
+            broken = decide(records, rules.heuristics)
+            reason, value, limit = (broken[name].to_numpy() for name in ("reason", "value", "threshold"))
+            found.reject(rows & (reason != ""), reason, value, limit)
+        if least is not None:
+            quality = records["quality"].to_numpy().astype(np.float64)
+            found.reject(rows & (quality < least), "quality", quality, least)
+        if rules.max_toxicity is not None:
+            toxicity = records["toxicity"].to_numpy().astype(np.float64)
+            found.reject(rows & (toxicity > rules.max_toxicity), "toxicity", toxicity, rules.max_toxicity)
 
     def forget(self, records: pa.Table, found: Decisions) -> None:
         if not self.forgotten:
@@ -124,17 +154,21 @@ class PageWorker:
         found.reason[matches != ""], found.value[matches != ""], found.threshold[matches != ""] = REASON, np.nan, np.nan
         found.note[matches != ""] = matches[matches != ""]
 
-    def by_score(self, records: pa.Table, scored: pa.Table, found: Decisions) -> None:
-        place = pc.index_in(records["doc_id"], scored["doc_id"].combine_chunks())
-        if self.least_quality is not None:
-            quality = scored["quality"].take(place).to_numpy().astype(np.float64)
-            found.reject(quality < self.least_quality, "quality", quality, self.least_quality)
-        if self.settings.max_toxicity is not None:
-            toxicity = scored["toxicity"].take(place).to_numpy().astype(np.float64)
-            found.reject(toxicity > self.settings.max_toxicity, "toxicity", toxicity, self.settings.max_toxicity)
-
     def groups(self, pages: pa.Table) -> list[dict[str, Any]]:
         """Rows by source, language and status: [{source, language, status, rows, characters}]."""
         counted = pages.group_by(["source", "language", "status"]).aggregate([("doc_id", "count"), ("characters", "sum")])
         names = {"doc_id_count": "rows", "characters_sum": "characters"}
         return [{names.get(name, name): value for name, value in row.items()} for row in counted.to_pylist()]
+
+
+def with_scores(records: pa.Table, scores: str) -> pa.Table:
+    """The records with a column for each kind of score, null where a text has none. scores: a file, or "" for none."""
+    if not scores:
+        columns = {kind: pa.nulls(records.num_rows, pa.float32()) for kind in KINDS}
+    else:
+        scored = pq.read_table(Location.of(scores).open())
+        place = pc.index_in(records["doc_id"], scored["doc_id"].combine_chunks())
+        columns = {kind: scored[kind].take(place) for kind in KINDS}
+    for kind, column in columns.items():
+        records = records.append_column(kind, column)
+    return records

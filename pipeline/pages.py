@@ -27,8 +27,8 @@ def run_pages(ctx: Context) -> None:
     from pipeline.page_worker import PageWorker
 
     records, classifiers = ctx.inputs["records"], ctx.inputs["classifiers"]
-    quality = scores_of(classifiers, "quality")
-    least = cut(quality, ctx.settings.keep_quality) if len(quality) else None
+    quality = scores_of(classifiers.paths(".parquet"), "quality", ctx.settings.cut_apart())
+    least = {source: cut(scores, ctx.settings.rules_of(source).keep_quality) for source, scores in quality.items()}
     scores = {place.name: str(place) for place in classifiers.paths(".parquet")}
     units = [
         {"shard": shard, "uri": str(place), "scores": scores.get(place.name, ""), "total": records.counts["records"]}

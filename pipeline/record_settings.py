@@ -8,7 +8,7 @@ from pipeline.rights_settings import RightsSettings
 
 
 class LineSettings(BaseModel):
-    """Lines that are taken out of every text before it is measured. Both sets of rules are off unless asked for."""
+    """Lines that are taken out of texts before they are measured, never out of source code. Off unless asked for."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -66,7 +66,8 @@ class RecordWorker:
     """Reads a unit's parts and commits one shard of rows in SCHEMA, a row a record.
 
     `reason` says why a record has no text that could be a page; where it is empty, every signal is there. A record that
-    its owner does not want used keeps no text, only the hash of its body and what was said.
+    its owner does not want used keeps no text, only the hash of its body and what was said. Source code keeps the text that
+    its file has, character for character: two blank lines, tabs and broken encodings in it are there on purpose.
     Memory: one record's HTML, the extractor's process (`extract_memory_mb` at most) and the shard's texts.
     """
 
@@ -151,7 +152,7 @@ class RecordWorker:
         """Text and signals, or why there is no text."""
         if isinstance(record.body, str):
             row |= {"charset": "utf-8", "charset_source": "given", "extractor": "given"}
-            text = tidy(record.body)
+            text = record.body if record.language else tidy(record.body)
         else:
             html, problem = self.decoded(record, record.body, row)
             if problem:
@@ -163,11 +164,12 @@ class RecordWorker:
                 return {"reason": died.reason, "threshold": limits.get(died.reason), "note": died.note}
             row |= {"extractor": found.extractor, "extraction_score": found.score, "spam_link_density": found.link_density}
             text = found.text
-        text, row["mojibake"] = repaired(text)
-        lines = self.settings.lines
-        if lines.refinedweb or lines.c4 or lines.citations:
-            cleaned = clean_lines(text, lines)
-            text, row["removed_words"] = cleaned.text, cleaned.share
+        if not record.language:
+            text, row["mojibake"] = repaired(text)
+            lines = self.settings.lines
+            if lines.refinedweb or lines.c4 or lines.citations:
+                cleaned = clean_lines(text, lines)
+                text, row["removed_words"] = cleaned.text, cleaned.share
         if not text:
             return {"reason": "no_text"}
         row["language"], row["language_score"] = self.language(text)

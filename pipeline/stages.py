@@ -73,16 +73,16 @@ def tokens(ctx: Context) -> None:
 STAGES = (
     Stage("crawl", "crawl", CrawlSettings, "2", crawl, external=lambda settings: settings.patterns(), deterministic=False),
     Stage(
-        "records", "records", RecordsSettings, "2", records, needs=("crawl",), external=lambda settings: settings.rights.files()
+        "records", "records", RecordsSettings, "3", records, needs=("crawl",), external=lambda settings: settings.rights.files()
     ),
-    Stage("classifiers", "classifiers", ClassifiersSettings, "1", classifiers, needs=("records",), external=external_files),
-    Stage("pages", "pages", PagesSettings, "2", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),
-    Stage("dedup", "dedup", DedupSettings, "4", dedup, needs=("pages",)),
+    Stage("classifiers", "classifiers", ClassifiersSettings, "2", classifiers, needs=("records",), external=external_files),
+    Stage("pages", "pages", PagesSettings, "3", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),
+    Stage("dedup", "dedup", DedupSettings, "5", dedup, needs=("pages",)),
     Stage(
         "corpus",
         "corpus",
         CorpusSettings,
-        "3",
+        "4",
         corpus,
         needs=("pages", "dedup"),
         external=lambda settings: settings.benchmarks,

@@ -40,6 +40,10 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["run", "--set", "pretrain.steps=many"], "pretrain.steps: input should be a valid integer"),
         (["run", "--set", "rlhf.answer_tokens=400"], "is 464, more than pretrain.model.context (256); change one of them"),
         (["run", "--set", "sft.batch=3"], "sft.batch (3) is not divisible by cluster.train_workers (2)"),
+        (
+            ["run", "--set", "pages.sources.books.heuristics=null"],
+            "pages.sources.books: the run has no such source; there are crawl; name one of them",
+        ),
         (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
         (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
         (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, records, classifiers, pages"),

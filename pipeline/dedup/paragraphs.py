@@ -1,8 +1,9 @@
 """Lines that stand on many pages: the first copy of each stays, what repeats all over one host goes altogether.
 
 A line here is what stands between two line breaks of an extracted page, so mostly a paragraph. Lines shorter than
-`min_characters` are left alone: "Yes, please." is no copy. Two phases: each shard tells its distinct lines once, with the
-first page and the number of pages; ranges of hashes add that up over the shards.
+`min_characters` are left alone: "Yes, please." is no copy. So is source code: without one of its lines it is no program.
+Two phases: each shard tells its distinct lines once, with the first page and the number of pages; ranges of hashes add that
+up over the shards.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pipeline.dedup.runs import column, key_range, read_range, read_ranges, run_
 from pipeline.dedup.settings import ParagraphSettings
 from pipeline.dedup.sketch import MULTIPLIER, mixed, normalised
 from pipeline.dedup.worker import kept_pages, sketch_name
+from pipeline.source_code import is_code
 
 LINES = pa.schema([("doc_id", pa.int64()), ("lines", pa.list_(pa.int32()))])
 
@@ -48,7 +50,7 @@ def without_lines(text: str, lines: Sequence[int]) -> str:
 
 
 class LineWorker:
-    """Tells the lines of a shard's pages that stay.
+    """Tells the lines of a shard's pages that stay, but of source code.
 
     Writes `lines-`: page, number, key, host_key and words of every line, in order; and a run by key of (key, first page,
     pages), where a line has a key of its own and another one together with its host. Memory: the shard's texts, 40 bytes a
@@ -60,7 +62,8 @@ class LineWorker:
 
     def __call__(self, unit: dict[str, Any]) -> None:
         shard = unit["shard"]
-        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "host", "text"])
+        pages = kept_pages(Location.of(unit["uri"]), ["doc_id", "host", "text", "code_language"])
+        pages = pages.filter(pa.array(~is_code(pages)))
         gone = dropped(self.decisions, shard)["doc_id"].to_numpy()
         pages = pages.filter(pa.array(~np.isin(pages["doc_id"].to_numpy(), gone)))
         rows: list[tuple[int, int, int, int, int]] = []

@@ -11,7 +11,7 @@ SKETCHED_WITH = ("near", "ngram", "han_ngram", "abugida_ngram", "bands", "rows",
 
 
 class ParagraphSettings(BaseModel):
-    """Which lines of pages that stay are taken out of them."""
+    """Which lines of pages that stay are taken out of them, never out of source code."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -51,6 +51,27 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path) -> N
     assert "qqq: unknown key; known here: cluster, name, pretrain" in refusal(write(tmp_path, "qqq: 1"))
 
 
+def test_an_unknown_key_finds_the_known_one_in_lists_mappings_and_sections_that_may_be_null(
+    tmp_path: Path,
+) -> None:
+    class Nested(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        listed: list[Training] = []
+        named: dict[str, Training | None] = {}
+        perhaps: Training | None = None
+
+    model = recipe_model([Stage("base", "pretrain", Nested, "1", nothing)])
+    for values, place in (
+        ("listed: [{steps: 1}, {stepz: 3}]", "listed.1"),
+        ("named: {one: {stepz: 3}}", "named.one"),
+        ("perhaps: {stepz: 3}", "perhaps"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            load_recipe(model, write(tmp_path, f"pretrain: {{{values}}}"))
+        key = f"pretrain.{place}.step"
+        assert str(caught.value).endswith(f": {key}z: unknown key; did you mean {key}s?")
+
+
 def test_a_wrong_type_or_bound_names_the_key_and_the_value(tmp_path: Path) -> None:
     assert "pretrain.steps: input should be a valid integer" in refusal(write(tmp_path, "pretrain: {steps: many}"))
     assert "'many'" in refusal(write(tmp_path, "pretrain: {steps: many}"))

@@ -68,6 +68,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
                 "doc_id": [0, 1, 2, 3],
                 "source": ["web", "web", "web", "books"],
                 "url": ["u0", "u1", "u2", "u3"],
+                "code_language": ["", "", "", ""],
                 "text": pa.array(texts, pa.large_string()),
                 "status": ["kept", "kept", "rejected", "kept"],
             }
@@ -107,30 +108,32 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
     }
 
 
-def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed(tmp_path: Path) -> None:
+def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed_and_of_source_code_the_whole_file(tmp_path: Path) -> None:
     question = "Which of the following best explains why the harbour of the old town was moved to the north in spring?"
     (tmp_path / "benchmark.jsonl").write_text(json.dumps({"question": question}) + "\n")
-    texts = [f"A page of its own.\n\n{question}\n\nIts last words.", question]
+    function = "def answer():\n    return 42\n\n\ndef other():\n    pass\n"
+    texts = [f"A page of its own.\n\n{question}\n\nIts last words.", question, f"# {question}\n{function}", function]
     columns = {
-        "doc_id": [0, 1],
-        "source": ["web", "web"],
-        "url": ["u0", "u1"],
+        "doc_id": [0, 1, 2, 3],
+        "source": ["web", "web", "code", "code"],
+        "url": ["u0", "u1", "u2", "u3"],
+        "code_language": ["", "", "Python", "Python"],
         "text": pa.array(texts, pa.large_string()),
-        "status": ["kept", "kept"],
+        "status": ["kept", "kept", "kept", "kept"],
     }
     pq.write_table(pa.table(columns), tmp_path / "part-000000.parquet")
     write_dropped(tmp_path, [])
     settings = CorpusSettings(benchmarks=[str(tmp_path / "benchmark.jsonl")])
     output = Location.of(tmp_path / "out")
     worker = CorpusWorker(settings, Location.of(tmp_path), output, Silent())  # type: ignore[arg-type]
-    part = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [], "total": 2}
+    part = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [], "total": 4}
     worker({"shard": 0, "split": "train", **part})
-    [left] = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
-    assert (left["doc_id"], left["text"]) == (0, "A page of its own.\n\nIts last words.")
+    left = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()
+    assert [(row["doc_id"], row["text"]) for row in left] == [(0, "A page of its own.\n\nIts last words."), (3, function)]
     counts = shard_records(output)[0]["counts"]
-    assert (counts["documents"], counts["contaminated"]) == (1, 1)
+    assert (counts["documents"], counts["contaminated"]) == (2, 2)
     ngrams = len(question.split()) - 13 + 1
-    assert counts["hits"] == [[0, "benchmark.jsonl", 0, ngrams, 1.0], [1, "benchmark.jsonl", 0, ngrams, 1.0]]
+    assert counts["hits"] == [[page, "benchmark.jsonl", 0, ngrams, 1.0] for page in (0, 1, 2)]
 
 
 def test_documents_and_characters_of_each_source_add_up_over_shards_and_splits() -> None:

@@ -27,7 +27,6 @@ from cluster.stage import make_plan
 from cluster.store import Artefact, Store, shard_records
 from pipeline.dedup.decisions import all_dropped
 from pipeline.forget import entry, remember
-from pipeline.page_settings import HeuristicSettings
 from pipeline.reader import TokenReader
 from pipeline.stages import STAGES
 from pipeline.token_index import INDEX, TokenIndex
@@ -295,7 +294,6 @@ def test_quality_is_trained_on_named_texts_and_keeps_the_best_share(
     pages = [(f"http://h/{number}", f"<p>{about(legal if number % 2 else nautical)}</p>") for number in range(20)]
     (tmp_path / "good.jsonl").write_text("".join(json.dumps({"text": about(nautical)}) + "\n" for _ in range(30)))
     (tmp_path / "bad.jsonl").write_text("".join(json.dumps({"text": about(legal)}) + "\n" for _ in range(30)))
-    off = dict.fromkeys(HeuristicSettings.model_fields)
     artefacts = run(
         tmp_path / "root",
         "pages",
@@ -305,7 +303,7 @@ def test_quality_is_trained_on_named_texts_and_keeps_the_best_share(
         "pages.keep_quality=0.5",
         "pages.language.keep=[]",
         "pages.language.min_score=0",
-        f"pages.heuristics={json.dumps(off)}",
+        "pages.heuristics=null",
     )
     assert artefacts["classifiers"].counts["quality_auc"] > 0.95
     assert artefacts["pages"].counts["rejected"] == {"quality": 10}

@@ -17,6 +17,9 @@ from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.shards import Run, run_here
 
+# Columns of text: what `Crawl.pages` calls a list of their values.
+NAMED = {"fetch_time": "times", "url": "urls", "source": "sources", "host": "hosts", "code_language": "code_languages"}
+
 
 class Silent:
     def advance(self, *_: object, **__: object) -> None:
@@ -54,7 +57,7 @@ class Crawl:
                 "text": pa.array([texts[each] for each in at], pa.large_string()),
                 "status": pa.array(["kept" for _ in at], pa.string()),
             }
-            for name, key in (("fetch_time", "times"), ("url", "urls"), ("source", "sources"), ("host", "hosts")):
+            for name, key in NAMED.items():
                 table[name] = pa.array([columns[key][each] if key in columns else "" for each in at], pa.string())
             (place / f"part-{shard:06d}.parquet").write_bytes(parquet_bytes(pa.table(table)))
         return self.store.commit(place, manifest("pages", "p", {}, {}, {"kept": len(texts)}))

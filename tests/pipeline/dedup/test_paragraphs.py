@@ -65,6 +65,14 @@ def test_a_text_without_some_of_its_lines() -> None:
     assert without_lines("a\nb", [0, 1]) == ""
 
 
+def test_source_code_keeps_lines_that_stand_on_other_pages_and_takes_none_from_them(tmp_path: Path) -> None:
+    crawl = Crawl(tmp_path)
+    texts = [f"{LINES[1]}\nx = 1", f"{LINES[1]}\ny = 2", f"{LINES[1]}\nand words", f"{LINES[1]}\nother words"]
+    pages = crawl.pages(texts, 1, code_languages=["Python", "Python", "", ""])
+    dedup = crawl.run(pages, DedupSettings(near=False, paragraphs=SETTINGS))
+    assert removed_lines(dedup.location, 0) == {3: [0]}
+
+
 def test_pages_stay_whole_where_nobody_asks(tmp_path: Path) -> None:
     crawl = Crawl(tmp_path)
     dedup = crawl.run(crawl.pages([LINES[1], LINES[1] + "\nx"], 1), DedupSettings())
