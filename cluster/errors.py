@@ -1,5 +1,9 @@
 """The two ways a command can fail, each one line for the reader: the thing and the remedy."""
 
+import errno
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
 
 class RequestError(Exception):
     """What was asked for cannot be done as asked: a wrong recipe, a missing file. Exit code 2."""

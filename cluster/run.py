@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.console import RunConsole
-from cluster.errors import RequestError, WorkError
+from cluster.errors import FULL_DISK, RequestError, WorkError
 from cluster.memory import PeakMemory
 from cluster.recipe import Recipe
 from cluster.session import Session
@@ -123,7 +122,7 @@ def words_for_people(stage: str, root: Location, logs: Path) -> Iterator[None]:
         for cause in causes(error):
             if isinstance(cause, (RequestError, WorkError)):
                 raise cause from error
-            if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(cause, OSError) and cause.errno in FULL_DISK:
                 raise WorkError(
                     f"{stage}: no space left on the disk of {root}; free some or choose another --root, "
                     "then run again: finished stages stay"

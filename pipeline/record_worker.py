@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any
 
@@ -18,13 +19,14 @@ from pipeline.extract import Limits, nesting, tidy
 from pipeline.host_files import host_file_kind
 from pipeline.language import LanguageDetector
 from pipeline.line_rules import clean_lines
-from pipeline.read import Part, Record, read_part
+from pipeline.read import Part, Record, first_line, read_part
 from pipeline.record_settings import RecordsSettings
 from pipeline.rights import Rights
 from pipeline.signals import SIGNALS, signals
 from pipeline.spam import parked_phrases
 from pipeline.words import Vocabulary
 
+logger = logging.getLogger(__name__)
 HTML = ("text/html", "application/xhtml+xml")
 PAGE_SIGNALS = ("spam_link_density", "spam_parked_phrases")  # the first needs the HTML: null where there is none
 SCHEMA = pa.schema(
@@ -66,7 +68,8 @@ class RecordWorker:
     """Reads a unit's parts and commits one shard of rows in SCHEMA, a row a record.
 
     `reason` says why a record has no text that could be a page; where it is empty, every signal is there. A record that
-    its owner does not want used keeps no text, only the hash of its body and what was said. Source code keeps the text that
+    its owner does not want used keeps no text, only the hash of its body and what was said. One that an error in here ends
+    is rejected as `failed`; the note says by what, and the worker's log has the traceback. Source code keeps the text that
     its file has, character for character: two blank lines, tabs and broken encodings in it are there on purpose.
     Memory: one record's HTML, the extractor's process (`extract_memory_mb` at most) and the shard's texts.
     """
@@ -118,7 +121,13 @@ class RecordWorker:
             "text": "",
             "reason": "",
         }
-        return row | (self.refused(record) or self.reserved(record, row) or self.measured(record, row))
+        try:
+            return row | (self.refused(record) or self.reserved(record, row) or self.measured(record, row))
+        except MemoryError:
+            raise
+        except Exception as error:  # nobody foresaw this record: it must not end the run of all others
+            logger.exception("%s, record at %s: %s", record.file, record.offset, record.url)
+            return row | {"reason": "failed", "note": f"{type(error).__name__}: {first_line(error)}"}
 
     def refused(self, record: Record) -> dict[str, Any] | None:
         """Why a record is not even looked at, None where it is."""

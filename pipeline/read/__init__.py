@@ -19,7 +19,7 @@ from pipeline.read.text import read_text
 from pipeline.read.units import plan_units
 from pipeline.read.warc import read_warc
 
-__all__ = ["Part", "Record", "plan_units", "read_part"]
+__all__ = ["Part", "Record", "first_line", "plan_units", "read_part"]
 
 READERS: dict[str, Callable[[Location, Part, int], Iterator[Record]]] = {
     "code": read_code,

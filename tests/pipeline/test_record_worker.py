@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from cluster.store import Location, shard_records
-from pipeline import ledger
+from pipeline import ledger, record_worker
 from pipeline.read import Part
 from pipeline.record_settings import RecordsSettings
 from pipeline.record_worker import SCHEMA, RecordWorker
@@ -105,6 +105,22 @@ def test_a_page_that_hangs_the_extractor_costs_only_itself(make_warc: Callable[.
     assert [row["reason"] for row in rows] == ["", "extract_timeout", ""]
     assert (rows[1]["threshold"], rows[1]["note"], rows[1]["text"]) == (2, "2 s", "")
     assert (line["records"], line["kept"]) == (3, 2)
+
+
+def test_a_record_that_nobody_foresaw_is_a_row_with_its_error_and_ends_nothing_else(
+    make_warc: Callable[..., Path], tmp_path: Path, prose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repaired(text: str) -> tuple[str, bool]:
+        if "lighthouse" in text:
+            raise ZeroDivisionError("nobody thought of that")
+        return text, False
+
+    monkeypatch.setattr(record_worker, "repaired", repaired)
+    path = make_warc(*((f"http://h/{number}", page(text)) for number, text in enumerate([prose, prose + "lighthouse", prose])))
+    rows, line = work(tmp_path, path)
+    assert [row["reason"] for row in rows] == ["", "failed", ""]
+    assert (rows[1]["note"], rows[1]["text"]) == ("ZeroDivisionError: nobody thought of that", "")
+    assert (line["records"], line["kept"], line["rejected"]) == (3, 2, {"failed": 1})
 
 
 def test_the_same_unit_gives_the_same_bytes(make_warc: Callable[..., Path], tmp_path: Path, prose: str) -> None:
