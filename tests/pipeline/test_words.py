@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.words import Vocabulary, split_chunk
+from pipeline.words import Chunks, Vocabulary, split_chunk
 
 lines = st.lists(st.text(st.sampled_from("ab'.-,(3é…# "), min_size=1).filter(str.strip), max_size=8)
 
@@ -73,6 +74,24 @@ def test_a_full_vocabulary_starts_anew() -> None:
     vocabulary(["one two three four"])
     vocabulary(["five"])
     assert set(vocabulary.known) == {"five"}
+
+
+def test_what_is_known_is_looked_up_and_never_gone_through() -> None:
+    """A page's words among a hundred thousand known ones: whatever walks through these takes longer than all else."""
+
+    class Unwalked(Chunks):
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("somebody goes through all known chunks")
+
+        keys = values = items = __iter__  # type: ignore[assignment]
+
+    vocabulary = Vocabulary()
+    vocabulary.known = Unwalked()
+    the, sea, comma, again, river = vocabulary(["the sea, the river"]).numbers.tolist()
+    assert the == again
+    first, lake = vocabulary(["the lake"]).numbers.tolist()
+    assert first == the
+    assert lake not in (the, sea, comma, river)
 
 
 def test_long_chunks_are_not_kept() -> None:
