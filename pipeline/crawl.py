@@ -113,7 +113,7 @@ def seeds_by_host(seeds: Iterable[str]) -> dict[str, list[str]]:
 
 
 def is_loopback(host: str) -> bool:
-    name = URL(f"http://{host}").host or ""
+    name = URL(f"http://{host}").raw_host or ""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

@@ -16,7 +16,8 @@ from cluster.stage import Context
 from cluster.store import Location, expand, parquet_bytes, write_shard
 from pipeline.read.streams import GZIP, WINDOW
 from pipeline.shards import run_here, run_shards
-from pipeline.url import canonical_url, host_of
+from pipeline.url import canonical_url
+from pipeline.url import host_of as plain_host
 
 GZIP_MEMBER = GZIP + b"\x08"  # with the one compression method there is
 KINDS = {"/robots.txt": "robots", "/.well-known/tdmrep.json": "tdmrep", "/ai.txt": "ai_txt"}
@@ -49,7 +50,9 @@ def host_file_kind(url: str) -> str:
 def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
     """The newest rules of every host and kind, redirects followed, as a table of SCHEMA sorted by host and kind.
 
-    A later answer without rules does not undo them: the page may have been fetched while they stood.
+    A later answer without rules does not undo them: the page may have been fetched while they stood. A redirect to
+    another path than a rule's own leads nowhere: `scan_archive` reads only records at the three addresses, and whether
+    some record is the target of one is known only after all archives were read. Our own crawler follows it.
 
     Memory: the texts, on average 2 kB a host, half a megabyte at most.
     """
@@ -63,7 +66,7 @@ def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
         for _ in range(5):  # RFC 9309, section 2.3.1.2: five redirects at least, also to another host
             if file.text or not file.moved:
                 break
-            file = newest.get((host_of(file.moved), host_file_kind(file.moved)), HostFile(host, kind, "", ""))
+            file = newest.get((plain_host(file.moved), host_file_kind(file.moved)), HostFile(host, kind, "", ""))
         if file.text and is_rules(file.text):
             rows.append({"host": host, "kind": kind, "time": file.time, "text": file.text})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -72,12 +75,6 @@ def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
 def is_rules(text: str) -> bool:
     """Many servers answer every address with a page: that is no rule."""
     return not text.lstrip("\ufeff \t\r\n").startswith("<")
-
-
-def plain_host(url: str) -> str:
-    """`host` or `host:port` in lower case, default ports left out: what the rows are called by."""
-    authority = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
-    return authority.removesuffix(":443" if url[:5].lower() == "https" else ":80")
 
 
 def collect_host_rules(ctx: Context, crawl: Location, archives: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 from protego import Protego
 
-from pipeline.host_files import plain_host
 from pipeline.rights import Evidence
 from pipeline.rights_settings import RightsSettings
+from pipeline.url import host_of, path_of
 
 USER_AGENT = re.compile(r"^[ \t]*user-?agent[ \t]*:[ \t]*([^\r\n#]+)", re.I | re.M)
 
@@ -46,18 +45,19 @@ class HostRules:
         return found
 
     def of(self, url: str) -> dict[str, Any]:
-        host = plain_host(url)
+        host = host_of(url)
         return self.parsed(host) if host in self.rows else {}
 
     def opt_outs(self, url: str) -> list[Evidence]:
         """What robots.txt and ai.txt of the URL's host say against its use."""
-        rules, found = self.of(url), []
-        if (robots := rules.get("robots")) and (agent := robots.forbids(url)):
+        rules, path, found = self.of(url), path_of(url), []
+        if (robots := rules.get("robots")) and (agent := robots.forbids(path)):
             found.append(Evidence("robots", f"robots.txt: {agent}"))
         if ai_txt := rules.get("ai_txt"):
             # The lists of ai.txt are of file types; a page whose address names none is HTML.
-            typed = () if "." in urlsplit(url).path.rpartition("/")[2] else (without_query(url) + "index.html",)
-            if agent := next(filter(None, map(ai_txt.forbids, (url, *typed))), ""):
+            plain = path.partition("?")[0]
+            typed = () if "." in plain.rpartition("/")[2] else (f"{plain.removesuffix('/')}/index.html",)
+            if agent := next(filter(None, map(ai_txt.forbids, (path, *typed))), ""):
                 found.append(Evidence("ai_txt", f"ai.txt: {agent}"))
         return found
 
@@ -66,8 +66,7 @@ class HostRules:
         rules: list[TdmRule] = self.of(url).get("tdmrep", [])
         if not rules:
             return None, ""
-        parts = urlsplit(url)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = path_of(url)
         # The longest location counts, as RFC 9309 has it for robots.txt; of two as long the one that reserves.
         best = max(
             (rule for rule in rules if rule.matches(path)), key=lambda rule: (len(rule.location), rule.reserves), default=None
@@ -83,6 +82,7 @@ class AgentRules:
         # Google-Extended; so it is asked with the names as the file spells them.
         self.asked: dict[str, str] = {}  # what Protego is asked with -> what the evidence says
         everybody = False
+        text = "\n".join(text.splitlines())  # a CR alone ends a line as well (RFC 9309, section 2.2)
         for found in USER_AGENT.finditer(text):
             spelled = found[1].strip().lower()
             name = spelled.partition("/")[0].rstrip("* ")
@@ -93,10 +93,12 @@ class AgentRules:
             self.asked[own] = "*"
         self.rules = Protego.parse(text) if self.asked else None
 
-    def forbids(self, url: str) -> str:
-        """The first agent that may not fetch the URL, or an empty string."""
+    def forbids(self, path: str) -> str:
+        """The first agent that may not fetch the path, or an empty string."""
         if self.rules is None:
             return ""
+        # Rules speak of paths alone; before a host of ours no path is taken for a host, or for something to be refused.
+        url = f"http://host{path}".encode("utf-8", "replace").decode()
         return next((name for agent, name in self.asked.items() if not self.rules.can_fetch(url, agent)), "")
 
 
@@ -136,8 +138,3 @@ def tdm_rules(text: str) -> list[TdmRule]:
         for rule in (rules if isinstance(rules, list) else [rules])
         if isinstance(rule, dict) and isinstance(rule.get("location"), str) and str(rule.get("tdm-reservation")) in ("0", "1")
     ]
-
-
-def without_query(url: str) -> str:
-    path = url.partition("?")[0].partition("#")[0]
-    return path if path.endswith("/") else path + "/"

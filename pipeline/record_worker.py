@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import xxhash
-from yarl import URL
 
 from cluster.store import Location, parquet_bytes, write_shard
 from cluster.tracking import Track
@@ -24,6 +23,7 @@ from pipeline.record_settings import RecordsSettings
 from pipeline.rights import Rights
 from pipeline.signals import SIGNALS, signals
 from pipeline.spam import parked_phrases
+from pipeline.url import host_name
 from pipeline.words import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class RecordWorker:
             "source": record.source,
             "priority": record.priority,
             "url": record.url,
-            "host": host(record.url),
+            "host": host_name(record.url),
             "warc_file": record.file,
             "warc_offset": record.offset,
             "fetch_time": record.time,
@@ -198,10 +198,3 @@ class RecordWorker:
         if (depth := nesting(decoded.text, settings.max_nesting)) > settings.max_nesting:
             return "", {"reason": "nesting", "value": float(depth), "threshold": float(settings.max_nesting)}
         return decoded.text, None
-
-
-def host(url: str) -> str:
-    try:
-        return URL(url).host or ""
-    except ValueError:
-        return ""

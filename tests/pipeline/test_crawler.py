@@ -208,6 +208,22 @@ def test_redirects_are_recorded_and_followed_within_the_host(site: Site, tmp_pat
     ]
 
 
+def test_addresses_that_nobody_can_parse_do_not_end_a_crawl(site: Site, tmp_path: Path) -> None:
+    site.page("/", "http://xn--a.com/", "http://xn--/", "http://[::1][@", "http://u[:p@a.org/x", "moved", "last")
+    site.answers["/moved"] = (301, {"Location": "http://www.xn--0.com/"}, b"")
+    site.answers["/ai.txt"] = (301, {"Location": "http://xn--/"}, b"")
+    site.answers["/robots.txt"] = (301, {"Location": "http://[::1][@"}, b"")
+    site.page("/last")
+    fates = crawl(tmp_path, f"{site.url}/")
+    assert fates[f"{site.url}/moved"] == ("redirect", 301)
+    assert fates[f"{site.url}/last"] == ("ok", 200)
+    assert {url for url, (reason, _) in fates.items() if reason == "out_of_scope"} == {
+        "http://xn--a.com/",
+        "http://xn--/",
+        "http://www.xn--0.com/",
+    }
+
+
 def test_an_endless_chain_of_redirects_ends(site: Site, tmp_path: Path) -> None:
     for number in range(20):
         site.answers[f"/{number}"] = (302, {"Location": f"/{number + 1}"}, b"")

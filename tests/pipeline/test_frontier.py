@@ -104,3 +104,16 @@ def test_links_honour_base_and_nofollow() -> None:
 @pytest.mark.parametrize("html", ["", " ", "\0\0", "<", "<!-- -->", "plain", "<div>" * 50_000, '<a href="http://[">x</a>'])
 def test_pages_that_are_hardly_html_have_no_links(html: str) -> None:
     assert page_links(html, "http://h/") == ()
+
+
+def test_a_link_that_nobody_can_parse_is_no_link() -> None:
+    html = '<base href="http://[::1][@"><a href="http://[::1][@">a</a><a href="http://www.xn--0.com/">b</a><a href="c">c</a>'
+    assert page_links(html, "http://h/") == ("http://www.xn--0.com/", "http://h/c")
+
+
+@given(st.text(st.characters(exclude_characters='"&')))
+def test_no_address_whatever_in_a_page_raises(link: str) -> None:
+    frontier = Frontier("h", [f"{HOST}/"], [], Limits(9, 9, 999))
+    html = f'<a href="{link}">a</a><a href="http://{link}">b</a><a href="last">c</a>'
+    frontier.done(Fetch(f"{HOST}/", 0, "ok", 200, 0, page_links(html, f"{HOST}/")))
+    assert f"{HOST}/last" in frontier.seen

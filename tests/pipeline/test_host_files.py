@@ -25,12 +25,10 @@ from pipeline.host_files import (
     collect_host_rules,
     gather_host_rules,
     host_file_kind,
-    plain_host,
     scan_archive,
 )
 from pipeline.host_rules import HostRules
 from pipeline.rights_settings import RightsSettings
-from pipeline.url import canonical_url, host_of
 
 
 def test_the_newest_rules_win_and_silence_undoes_nothing() -> None:
@@ -73,11 +71,6 @@ def test_a_redirected_robots_txt_counts_for_the_host_that_redirects() -> None:
 )
 def test_rules_are_at_three_addresses(url: str, kind: str) -> None:
     assert host_file_kind(url) == kind
-
-
-@pytest.mark.parametrize("url", ["http://H.Example:80/x", "https://h.example:443", "https://u:p@h.example/", "http://h:8080/"])
-def test_hosts_are_called_as_the_crawler_calls_them(url: str) -> None:
-    assert plain_host(url) == host_of(canonical_url(url) or "")
 
 
 def foreign_archive(path: Path, compressed: bool) -> dict[str, str]:

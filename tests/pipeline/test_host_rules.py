@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeline.host_files import HostFile, gather_host_rules
 from pipeline.host_rules import HostRules
 from pipeline.rights_settings import RightsSettings
+from pipeline.url import host_of
 
 
 def rules(settings: RightsSettings | None = None, **texts: str) -> HostRules:
@@ -70,6 +71,43 @@ def test_other_hosts_and_ports_are_not_spoken_of() -> None:
     hosts = rules(robots="User-agent: *\nDisallow: /")
     assert len(hosts.opt_outs("HTTPS://H.example:443/x")) == 1
     assert hosts.opt_outs("https://www.h.example/x") == hosts.opt_outs("https://h.example:8443/x") == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["http://h.example?x=1", "http://h.example#x", "http://h.example./x", "http://u[:p@h.example/x", "http://h.example:80//x"],
+)
+def test_every_spelling_of_a_host_has_its_rules(page: str) -> None:
+    everything = [{"location": "/", "tdm-reservation": 1}]
+    hosts = rules(robots="User-agent: *\nDisallow: /", ai_txt="User-agent: *\nDisallow: /", tdmrep=json.dumps(everything))
+    assert [each.text for each in hosts.opt_outs(page)] == ["robots.txt: *", "ai.txt: *"]
+    assert hosts.reservation(page)[0] is True
+
+
+def test_a_host_s_name_counts_in_its_alphabet_and_in_punycode() -> None:
+    for asked, page in (
+        ("http://bücher.example/robots.txt", "http://xn--bcher-kva.example/"),
+        ("https://B.example./robots.txt", "http://b.example/"),
+    ):
+        table = gather_host_rules([HostFile(host_of(asked), "robots", "", "User-agent: *\nDisallow: /")])
+        assert HostRules(table, RightsSettings()).opt_outs(page)
+
+
+def test_a_robots_txt_may_end_its_lines_with_a_carriage_return_alone() -> None:
+    assert said(rules(robots="User-agent: *\rDisallow: /private\r\rUser-agent: GPTBot\rDisallow: /\r"), "/x") == [
+        "robots.txt: GPTBot"
+    ]
+
+
+@given(st.text(st.characters(), max_size=40), st.text(st.characters(), max_size=20))
+def test_no_address_whatever_makes_a_host_s_rules_raise(url: str, path: str) -> None:
+    everything = [{"location": "/", "tdm-reservation": 1}]
+    hosts = rules(
+        robots="User-agent: *\nDisallow: /*.php$", ai_txt="User-agent: *\nDisallow: *.html", tdmrep=json.dumps(everything)
+    )
+    for each in (url, f"http://h.example{url}", f"http://h.example/{path}", f"http://{url}@h.example/{path}"):
+        hosts.opt_outs(each)
+        hosts.reservation(each)
 
 
 def without_special(text: str) -> str:
