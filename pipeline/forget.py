@@ -6,21 +6,24 @@ the same time, also while a run holds the root, saying it twice changes nothing,
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
 from cluster.errors import RequestError, WorkError
 from cluster.stage import root_list
 from cluster.store import Location, digest_bytes
-from pipeline.url import canonical_url, host_of
+from pipeline.url import canonical_url, host_name, host_of, without_port, without_scheme
 
 FORGET = "forget"
 REASON = "forgotten"
 Kind = Literal["url", "host", "warc_record"]
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d)", re.ASCII | re.IGNORECASE)  # and not a host with its port
+SURROGATE = re.compile("[\ud800-\udfff]")
+HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d+)?", re.ASCII)
 
 
 class Entry(BaseModel):
@@ -42,26 +45,35 @@ class Entry(BaseModel):
 
 
 def entry(kind: Kind, value: str, reason: str = "") -> Entry:
-    """An entry in the spelling that is matched: a URL without scheme and fragment, a host in lower case, FILE@OFFSET.
+    """An entry in the spelling that is matched: a URL without scheme and fragment, a host as in `host_of`, FILE@OFFSET.
 
     Raises RequestError where the value is none of its kind.
     """
+    if SURROGATE.search(value):  # what the shell hands over for bytes that are no UTF-8
+        raise RequestError(f"--{kind.replace('_', '-')} {value!r}: not UTF-8; give it as `pageloom trace` prints it")
     spelled = {"url": spelled_url, "host": spelled_host, "warc_record": spelled_record}[kind](value.strip())
     return Entry(kind=kind, value=spelled, reason=reason, time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
 
 def spelled_url(value: str) -> str:
-    url = canonical_url(value)
-    if url is None:
-        raise RequestError(f"--url {value}: not an http:// or https:// URL; give the whole address of a page")
-    return without_scheme(url)
+    """A web address without its scheme; what is none, such as file:///x, as records have it."""
+    if url := canonical_url(value):
+        return without_scheme(url)
+    if not SCHEME.match(value):
+        raise RequestError(
+            f"--url {value}: not a whole address; give it with its scheme, such as https://example.org/page, "
+            "or name the record by --warc-record FILE@OFFSET"
+        )
+    return value
 
 
 def spelled_host(value: str) -> str:
-    url = canonical_url(f"http://{value}") if value and not set("/@?#") & set(value) else None
-    if url is None:
+    """`*.example.org` is example.org: a host stands for its sub-domains in either spelling."""
+    bare = value.removeprefix("*.").removeprefix(".")
+    host = host_of(f"http://{bare}") if not set("/@?#") & set(bare) else ""
+    if not HOST.fullmatch(host):
         raise RequestError(f"--host {value}: not a host's name; give it as example.org, without scheme and path")
-    return host_of(url)
+    return host
 
 
 def spelled_record(value: str) -> str:
@@ -69,10 +81,6 @@ def spelled_record(value: str) -> str:
     if not (file and at and offset.isascii() and offset.isdigit()):
         raise RequestError(f"--warc-record {value}: give FILE@OFFSET, as `pageloom trace URL` prints them")
     return f"{file}@{int(offset)}"
-
-
-def without_scheme(url: str) -> str:
-    return url.partition("://")[2]
 
 
 def remember(root: Location, new: Entry) -> bool:
@@ -110,8 +118,8 @@ def read_forgotten(root: Location, external: Iterable[dict[str, Any]]) -> Forgot
 class Forgotten:
     """Answers whether a record is to be forgotten. Picklable; about 150 bytes an entry.
 
-    A URL counts with either scheme and in every spelling (`canonical_url`), a host with its sub-domains and, where it
-    names no port, with every port; a WARC file by its whole name or by its last parts.
+    A web address counts with either scheme and in every spelling (`canonical_url`), any other as it is spelled; a host with
+    its sub-domains and, where it names no port, with every port; a WARC file by its whole name or by its last parts.
     """
 
     def __init__(self, listed: Iterable[Entry]) -> None:
@@ -120,14 +128,14 @@ class Forgotten:
         self.records: dict[int, list[str]] = {}
         for each in listed:
             if each.kind == "url":
-                self.urls.add(each.value)
+                # Both spellings: an entry is never changed, and some are older than the one spelling of hosts.
+                self.urls |= {each.value, without_scheme(canonical_url(f"http://{each.value}") or f"http://{each.value}")}
             elif each.kind == "host":
-                self.hosts.add(each.value)
+                self.hosts.add(host_of(f"http://{each.value}") or each.value)
             else:
                 file, _, offset = each.value.rpartition("@")
                 self.records.setdefault(int(offset), []).append(file)
-        self.names_ports = any(":" in host for host in self.hosts)
-        self.url_hosts = {(urlsplit(f"//{url}").hostname or "") for url in self.urls}
+        self.url_hosts = {host_name(f"http://{url}") for url in self.urls}
 
     def __bool__(self) -> bool:
         return bool(self.urls or self.hosts or self.records)
@@ -139,28 +147,21 @@ class Forgotten:
                 return f"warc record {name}@{offset}"
         if not self.urls and not self.hosts:
             return ""
-        host = quick_host(url)
-        if not host.isascii() or "%" in host:
-            host = urlsplit(canonical_url(url) or "").hostname or ""
-        if self.hosts and (listed := self.listed_host(url, host)):
+        host = host_of(url)
+        if self.hosts and (listed := self.listed_host(host)):
             return f"host {listed}"
-        if host in self.url_hosts and (spelled := without_scheme(canonical_url(url) or "")) in self.urls:
+        if url in self.urls:
+            return f"url {url}"
+        if without_port(host) in self.url_hosts and (spelled := without_scheme(canonical_url(url) or "")) in self.urls:
             return f"url {spelled}"
         return ""
 
-    def listed_host(self, url: str, host: str) -> str:
-        if self.names_ports and (with_port := host_of(canonical_url(url) or "")) in self.hosts:
-            return with_port
+    def listed_host(self, host: str) -> str:
+        if host in self.hosts:
+            return host
+        host = without_port(host)
         while host:
             if host in self.hosts:
                 return host
             host = host.partition(".")[2]
-        return ""
-
-
-def quick_host(url: str) -> str:
-    """The host in lower case, without port; empty where the URL has none."""
-    try:
-        return urlsplit(url.strip()).hostname or ""
-    except ValueError:
         return ""

@@ -18,7 +18,8 @@ from pipeline.crawl import FETCHES
 from pipeline.dedup.decisions import all_dropped
 from pipeline.forget import FORGET, REASON, Forgotten
 from pipeline.tokens import SPANS
-from pipeline.trace import url_of
+from pipeline.trace import not_ascii, plain_hosts, url_of
+from pipeline.url import without_port
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,16 @@ def matching_rows(artefact: Artefact, forgotten: Forgotten, *more: str) -> Itera
 
 
 def candidates(table: pa.Table, forgotten: Forgotten) -> pa.ChunkedArray:
-    """Rows that the list could mean, by host and offset alone: vectorised, so that few need a closer look."""
-    hosts = {host.partition(":")[0] for host in forgotten.hosts}
+    """Rows that the list could mean, by host, offset and the very URL: vectorised, so that few need a closer look."""
+    hosts = {without_port(host).strip("[]") for host in forgotten.hosts}
+    named = hosts | {host.strip("[]") for host in forgotten.url_hosts}
+    spelled = plain_hosts(table["host"])
     mask = pc.is_in(table["warc_offset"], pa.array(list(forgotten.records), pa.int64()))
-    lowered = pc.utf8_lower(table["host"])
-    # Hosts of other alphabets are written in either form: those rows are looked at one by one.
-    mask = pc.or_(
-        mask, pc.or_(pc.is_in(lowered, pa.array(sorted(forgotten.url_hosts | hosts), pa.string())), not_ascii(lowered))
-    )
+    mask = pc.or_(mask, pc.is_in(table["url"], pa.array(sorted(forgotten.urls), pa.string())))
+    mask = pc.or_(mask, pc.or_(pc.is_in(spelled, pa.array(sorted(named), pa.string())), not_ascii(spelled)))
     for host in hosts:
-        mask = pc.or_(mask, pc.ends_with(lowered, f".{host}"))
+        mask = pc.or_(mask, pc.ends_with(spelled, f".{host}"))
     return mask
-
-
-def not_ascii(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.invert(pc.string_is_ascii(column))
 
 
 def documents(corpus: Artefact, ids: Sequence[int]) -> Counter[str]:

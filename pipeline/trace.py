@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel
@@ -15,7 +16,7 @@ from pipeline.dedup.decisions import decisions_name
 from pipeline.dedup.identity import CRAWL_BITS
 from pipeline.token_index import INDEX, TokenIndex
 from pipeline.tokens import SPANS
-from pipeline.url import canonical_url
+from pipeline.url import canonical_url, host_name
 
 
 @dataclass(frozen=True)
@@ -84,19 +85,24 @@ class Trace(BaseModel):
 def trace_page(url: str, artefacts: Mapping[str, Artefact | None], training: Training | None = None) -> Trace:
     """Follow a URL through the artefacts that exist (crawl, pages, dedup, corpus, tokens; None: not made yet).
 
-    Reads only the columns it needs, shard by shard.
+    Reads only the columns it needs, shard by shard. The URL is looked for as it is spelled, then in its canonical form,
+    and then among all records of its host, since an archive may spell it in any way.
     """
     crawl, pages = artefacts.get("crawl"), artefacts.get("pages")
-    for spelling in dict.fromkeys([url, canonical_url(url) or url]):
+    canonical = canonical_url(url) or url
+    for spelling in dict.fromkeys([url, canonical]):
         trace = Trace(url=spelling)
         if crawl is not None and (fetches := crawl.location / FETCHES).exists():
             trace.fetch = next(
                 (FetchFate(**row) for row in rows(fetches, "url", spelling, ["reason", "status", "bytes"])), None
             )
         if pages is not None:
-            trace.pages = list(page_fates(pages, spelling))
+            trace.pages = list(page_fates(pages, [spelling]))
         if trace.fetch or trace.pages:
             break
+    if pages is not None and not trace.pages and (spellings := other_spellings(pages, canonical)):
+        trace.url = spellings[0]
+        trace.pages = list(page_fates(pages, spellings))
     for page in trace.pages:
         if page.status == "kept":
             follow(page, artefacts, training)
@@ -109,11 +115,35 @@ def rows(place: Location, column: str, value: str | int, columns: list[str]) -> 
     yield from table.filter(pc.equal(table[column], value)).select(columns).to_pylist()
 
 
-def page_fates(pages: Artefact, url: str) -> Iterator[PageFate]:
+def other_spellings(pages: Artefact, canonical: str) -> list[str]:
+    """The URLs of records whose canonical form this is, each once. Only those of its host are looked at one by one."""
+    host, found = host_name(canonical).strip("[]"), dict[str, None]()
+    for place in pages.paths(".parquet") if host else ():
+        table = pq.read_table(place.open(), columns=["url", "host"])
+        spelled = plain_hosts(table["host"])
+        urls = table.filter(pc.or_(pc.equal(spelled, host), not_ascii(spelled)))["url"].to_pylist()
+        found |= dict.fromkeys(url for url in urls if canonical_url(url) == canonical)
+    return list(found)
+
+
+def plain_hosts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Hosts without brackets and dots at their ends, in lower case: older artefacts have them in other spellings.
+
+    In those, other alphabets are not in punycode (`not_ascii`): such rows are to be looked at one by one.
+    """
+    return pc.utf8_trim(pc.utf8_lower(column), "[].")
+
+
+def not_ascii(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.invert(pc.string_is_ascii(column))
+
+
+def page_fates(pages: Artefact, urls: Sequence[str]) -> Iterator[PageFate]:
     columns = ["doc_id", "warc_file", "warc_offset", "status", "reason", "value", "threshold", "note", "language", "characters"]
     for place in pages.paths(".parquet"):
-        for row in rows(place, "url", url, columns):
-            yield PageFate(note=row.pop("note") or "", **row)
+        for url in urls:
+            for row in rows(place, "url", url, columns):
+                yield PageFate(note=row.pop("note") or "", **row)
 
 
 def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: Training | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.recipe import load_recipe, recipe_model
 from cluster.stage import Context, Planned, Stage, make_plan
 from cluster.store import Location, Manifest, Store
-from pipeline.forget import FORGET, Forgotten, entries, entry, read_forgotten, remember
+from pipeline.forget import FORGET, Entry, Forgotten, entries, entry, read_forgotten, remember
 from pipeline.stages import STAGES
 from pipeline.url import canonical_url
 
@@ -58,9 +59,14 @@ def test_a_file_that_is_no_entry_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
     [
-        ("url", "h.example/a", "--url h.example/a: not an http:// or https:// URL; give the whole address of a page"),
+        ("url", "h.example/a", "--url h.example/a: not a whole address; give it with its scheme, such as https://"),
+        ("url", "h.example:8080/a", "or name the record by --warc-record FILE@OFFSET"),
         ("host", "https://h.example/", "--host https://h.example/: not a host's name; give it as example.org"),
         ("host", "", "--host : not a host's name"),
+        ("host", "*", "--host *: not a host's name"),
+        ("host", "www.*.org", "--host www.*.org: not a host's name"),
+        ("host", "[::1][", "--host [::1][: not a host's name"),
+        ("host", "two words", "--host two words: not a host's name"),
         ("warc_record", "a.warc.gz", "--warc-record a.warc.gz: give FILE@OFFSET, as `pageloom trace URL` prints them"),
         ("warc_record", "a.warc.gz@-1", "give FILE@OFFSET"),
         ("warc_record", "@7", "give FILE@OFFSET"),
@@ -110,6 +116,48 @@ def test_a_host_means_its_sub_domains_and_ports(url: str, forgotten: bool) -> No
     assert bool(listed(host="h.example").match(url, "f", 0)) == forgotten
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("example.org", "http://example.org./x"),
+        ("OTHER.org.", "http://other.org/x"),
+        ("other.org", "http://deep.other.org./x"),
+        ("*.example.org", "http://www.example.org/"),
+        ("*.example.org", "http://example.org/"),
+        (".example.org", "http://www.example.org/"),
+        ("[::1]", "http://[::1]/x"),
+        ("[::1]", "http://[0:0::1]:8080/x"),
+        ("[::1]:81", "http://[::1]:81/x"),
+        ("bücher.example", "http://www.xn--bcher-kva.example/"),
+        ("xn--bcher-kva.example", "http://bücher.example./"),
+        ("xn--a.com", "http://xn--a.com/"),
+        ("a.org", "http://u[:p@a.org/x"),
+    ],
+)
+def test_a_host_is_matched_in_every_spelling(host: str, url: str) -> None:
+    assert listed(host=host).match(url, "f", 0)
+    assert not listed(host=host).match("http://unrelated.example/", "f", 0)
+
+
+@pytest.mark.parametrize("url", ["file:///data/a b.html", "s3://bucket/x.html", "http://u[:p@a.org/x", "urn:isbn:0"])
+def test_an_address_that_is_none_of_the_web_is_forgotten_as_it_is_spelled(url: str) -> None:
+    assert listed(url=url).match(url, "f", 0) == f"url {url}"
+    assert not listed(url=url).match(f"{url}x", "f", 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "url"),
+    [
+        ("host", "h.example.", "http://h.example/"),
+        ("url", "h.example./a", "http://h.example./a"),
+        ("url", "u@h.example/a", "https://u@h.example/a"),
+        ("url", "h.example:80/a", "https://h.example:80/a"),
+    ],
+)
+def test_an_entry_in_an_older_spelling_still_counts(kind: str, value: str, url: str) -> None:
+    assert Forgotten([Entry(kind=kind, value=value)]).match(url, "f", 0)  # type: ignore[arg-type]
+
+
 def test_a_host_with_a_port_means_that_port_alone() -> None:
     assert listed(host="h.example:81").match("http://h.example:81/x", "f", 0) == "host h.example:81"
     assert listed(host="h.example:81").match("http://h.example/x", "f", 0) == ""
@@ -143,10 +191,18 @@ def test_every_spelling_of_a_url_is_the_same_page(host: str, path: list[str], qu
     assert not listed(url=named).match(f"https://{host}/{plain}x{ending}", "f", 0)
 
 
-@given(st.text(max_size=40))
+@given(st.text(st.characters(), max_size=40))
 def test_nothing_that_an_archive_calls_a_url_raises(url: str) -> None:
-    for forgotten in (listed(url="http://h/a"), listed(host="h"), Forgotten([])):
-        assert forgotten.match(url, "f", 0) in ("", "host h", "url h/a")
+    for forgotten in (listed(url="http://h/a"), listed(host="h"), listed(host="h:81"), Forgotten([])):
+        for each in (url, f"http://{url}", f"http://h{url}"):
+            assert forgotten.match(each, "f", 0) in ("", "host h", "host h:81", "url h/a")
+
+
+@given(st.sampled_from(["url", "host", "warc_record"]), st.text(st.characters(), max_size=20), st.sampled_from(["", "http://"]))
+def test_whatever_is_named_is_an_entry_or_is_refused_in_one_line(kind: str, value: str, scheme: str) -> None:
+    with contextlib.suppress(RequestError):
+        named = entry(kind, scheme + value)  # type: ignore[arg-type]
+        assert Entry.model_validate_json(named.model_dump_json()).name == named.name
 
 
 # Keys

@@ -115,6 +115,28 @@ def test_a_host_and_a_record_are_found_as_well(store: Store) -> None:
     assert held(store, ("host", "nobody.example"), ("warc_record", "c.warc.gz@11")) == {}
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "kind", "value"),
+    [
+        ("http://example.org./x", "example.org", "host", "example.org"),
+        ("http://example.org./x", "example.org.", "host", "example.org"),  # `host` as an older version spelled it
+        ("http://example.org/x", "example.org", "host", "Example.ORG."),
+        ("http://[::1]/x", "[::1]", "host", "[::1]"),
+        ("http://[::1]:81/x", "::1", "host", "[::1]:81"),
+        ("http://[::1]/x", "::1", "url", "http://[0::1]/x"),
+        ("http://www.bücher.example/", "www.bücher.example", "host", "*.bücher.example"),
+        ("http://www.bücher.example/", "www.xn--bcher-kva.example", "host", "bücher.example"),
+        ("file:///data/a.html", "", "url", "file:///data/a.html"),
+        ("http://u[:p@a.org/x", "", "url", "http://u[:p@a.org/x"),
+    ],
+)
+def test_a_page_is_found_however_its_host_is_spelled(tmp_path: Path, url: str, host: str, kind: str, value: str) -> None:
+    store = Store(tmp_path)
+    rows = [{**page(0, A, 10), "reason": ""}, {**page(1, A, 20), "url": url, "host": host, "reason": ""}]
+    commit(store, "records", "q1", {"part-000000.parquet": pa.Table.from_pylist(rows, SCHEMA)})
+    assert held(store, (kind, value)) == {"q1": "1 record"}
+
+
 def test_other_pages_with_the_same_text_are_named(store: Store) -> None:
     for url, twins in ((A, [TWIN]), (TWIN, [A]), (B, [])):
         assert find_holders(store, STAGES, Forgotten([entry("url", url)])).twins == twins

@@ -155,6 +155,31 @@ def test_another_spelling_of_the_url_finds_the_page(artefacts: dict[str, Artefac
     assert trace_page("HTTP://H:80/a#part", artefacts).url == "http://h/a"
 
 
+@pytest.mark.parametrize(
+    ("archived", "host", "asked"),
+    [
+        ("http://example.org", "example.org", "http://example.org/"),
+        ("HTTP://Example.ORG:80/b#part", "example.org", "http://example.org/b"),
+        ("http://bücher.example/", "bücher.example", "http://xn--bcher-kva.example"),  # `host` as an older version spelled it
+        ("http://bücher.example/", "xn--bcher-kva.example", "http://Bücher.example/#x"),
+        ("http://[0::1]/x", "::1", "http://[::1]/x"),
+        ("http://[0::1]/x", "[::1]", "http://[::1]/x"),
+        ("http://example.org./x", "example.org.", "http://example.org/x"),
+        ("http://u[:p@a.org/x", "a.org", "http://u[:p@a.org/x"),
+    ],
+)
+def test_a_page_is_found_however_the_archive_spells_it(tmp_path: Path, archived: str, host: str, asked: str) -> None:
+    row = {"doc_id": 0, "warc_file": "w", "warc_offset": 9, "status": "kept", "reason": "", "characters": 1}
+    others = [
+        {**row, "url": url, "host": host}
+        for url in (f"{archived.partition('#')[0]}?y", "http://[::1][@", "http://other.example/")
+    ]
+    table = pa.Table.from_pylist([*others, {**row, "url": archived, "host": host, "warc_offset": 7}], SCHEMA)
+    pq.write_table(table, tmp_path / "part-000000.parquet")
+    trace = trace_page(asked, {"pages": Artefact(Location.of(tmp_path), {"files": [{"path": "part-000000.parquet"}]})})
+    assert (trace.url, [page.warc_offset for page in trace.pages]) == (archived, [7])
+
+
 def test_a_line_that_has_only_begun_is_followed_as_far_as_it_goes(artefacts: dict[str, Artefact | None]) -> None:
     early = {**artefacts, "dedup": None, "corpus": None, "tokens": None}
     (page,) = trace_page("http://h/c", early).pages
