@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from cluster.errors import RequestError
 from cluster.store import Location
-from pipeline.url import canonical_url
+from pipeline.url import canonical_url, host_name, without_scheme
+
+# A domain, also as ad blockers and browsers' extensions write one: ||example.org^, *.example.org, https://example.org/*
+DOMAIN = re.compile(r"(?:https?://|\*?\.|\|\|)?([^\s/*|^?@]+?)(?:\^|/\*)?", re.IGNORECASE)
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 
 
 class BlockList:
@@ -27,7 +32,7 @@ class BlockList:
         whole = cls(())
         for uri in uris:
             try:
-                text = Location.of(uri).read_bytes().decode("utf-8", "replace")
+                text = Location.of(uri).read_bytes().decode("utf-8-sig", "replace")
             except OSError as error:
                 raise RequestError(f"{uri}: this block list cannot be read; check pages.rights.block_lists") from error
             whole.add(text.splitlines(), uri)
@@ -38,28 +43,22 @@ class BlockList:
             entry = line.partition("#")[0].strip() if not line.startswith("http") else line.partition(" #")[0].strip()
             if not entry:
                 continue
-            bare = entry.removeprefix("*.").removeprefix(".")
-            if bare.isascii() and bare.replace("-", "").replace(".", "").replace("_", "").isalnum():
-                self.domains.add(bare.lower())
-                continue
-            url = canonical_url(entry if "://" in entry else f"http://{bare}")
-            if url is None or any(each.isspace() for each in entry):
-                raise RequestError(f"{source}: line {number}: {entry[:80]!r} is neither a domain nor a URL; correct the line")
-            parts = urlsplit(url)
-            if "/" not in entry.partition("://")[2 if "://" in entry else 0]:
-                self.domains.add(parts.hostname or "")
+            if domain := DOMAIN.fullmatch(entry):
+                url = f"http://{domain[1]}"
             else:
-                self.beginnings.setdefault(parts.hostname or "", []).append(without_scheme(url))
+                beginning = entry.removesuffix("*")
+                url = canonical_url(beginning if SCHEME.match(beginning) else f"http://{beginning}") or ""
+            host = host_name(url)
+            if not HOST.fullmatch(host) or "*" in url or any(each.isspace() for each in entry):
+                raise RequestError(f"{source}: line {number}: {entry[:80]!r} is neither a domain nor a URL; correct the line")
+            if domain:
+                self.domains.add(host)
+            else:
+                self.beginnings.setdefault(host, []).append(without_scheme(url))
 
     def entry_for(self, url: str) -> str:
         """The entry that blocks this URL, or an empty string."""
-        try:
-            host = (urlsplit(url).hostname or "").rstrip(".")
-        except ValueError:
-            return ""
-        if not host.isascii():
-            host = urlsplit(canonical_url(url) or "").hostname or ""
-        domain = host
+        domain = host = host_name(url)
         while domain:
             if domain in self.domains:
                 return domain
@@ -68,7 +67,3 @@ class BlockList:
             spelled = without_scheme(canonical_url(url) or url)
             return next((each for each in self.beginnings[host] if spelled.startswith(each)), "")
         return ""
-
-
-def without_scheme(url: str) -> str:
-    return url.partition("://")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator
+from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.rights_settings import RightsSettings
@@ -18,8 +19,13 @@ Headers = Iterable[tuple[str, str]]
 VALUED = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
 FOR_EVERYBODY = {"", "robots", "*"}
 NOT_FOR_A_NAMED_CRAWLER = {"noindex", "none"}
-AGENT = re.compile(r"[a-z][\w.-]*(?: [a-z][\w.-]*)?")
-ATTRIBUTE = re.compile(rb"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+AGENT = re.compile(r"[a-z][\w.-]*(?: [a-z][\w.-]*)?|\*")
+DIRECTIVE = re.compile(r"""[^\s,;"'\x7f-\U0010ffff]+""")  # between spaces too, which many take for the separator
+# As the HTML standard reads a tag: a `>` in quotes does not end it.
+ATTRIBUTE = re.compile(rb"""[\s/]*+([^\s/>=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>]*+)))?""")
+MARKUP = re.compile(rb"""<!--|<([a-z][^\s/>]*+)(?:[^=>]++|=\s*+(?:"[^"]*+"|'[^']*+')?)*+""")
+COMMENT_END = re.compile(rb"--!?>")
+TEXT_ELEMENTS = {b"script", b"style", b"title", b"textarea", b"xmp", b"iframe", b"noembed", b"noframes"}  # hold no markup
 LICENCE = re.compile(
     rb"creativecommons\.org/(?:licen[sc]es/(?P<terms>[a-z+-]+)|publicdomain/(?P<free>zero|mark))(?:/(?P<version>\d\.\d))?", re.I
 )
@@ -103,19 +109,24 @@ class Rights:
 
     def in_html(self, html: bytes) -> tuple[list[Evidence], bool | None]:
         """Opt-outs of `<meta>` robots, crawlers' names and tdm-reservation; and whether the latter reserves."""
-        found, reserves = list[Evidence](), None
-        html = html[: self.settings.scan_kb * 1000]
-        for name, content, offset in meta_tags(html, self.meta_names):
-            if name == "tdm-reservation":
-                if content.strip() in ("0", "1") and not is_in_comment(html, offset):
-                    reserves = content.strip() == "1"
-                    found += [Evidence("tdm", "meta tdm-reservation: 1")] if reserves else []
-                continue
-            directives = dict.fromkeys(each.strip() for each in content.split(","))
-            new = [Evidence("meta", f"meta {name}: {each}") for each in directives if self.opts_out(name, each)]
-            if not set(new) <= set(found) and not is_in_comment(html, offset):
-                found += (each for each in new if each not in found)
+        html = html[: self.settings.scan_kb * 1000].lower()
+        found, reserves = self.in_metas(html)
+        if (found or reserves is not None) and b"<!--" in html:
+            return self.in_metas(without_comments(html))
         return found, reserves
+
+    def in_metas(self, html: bytes) -> tuple[list[Evidence], bool | None]:
+        """The same of HTML in lower case, comments included."""
+        found, reserves = dict[Evidence, None](), None
+        for name, content in meta_tags(html, self.meta_names):
+            if name == "tdm-reservation":
+                if content.strip() in ("0", "1"):
+                    reserves = content.strip() == "1"
+                    found |= {Evidence("tdm", "meta tdm-reservation: 1"): None} if reserves else {}
+                continue
+            directives = DIRECTIVE.findall(content)
+            found |= {Evidence("meta", f"meta {name}: {each}"): None for each in directives if self.opts_out(name, each)}
+        return list(found), reserves
 
     def opts_out(self, agent: str, directive: str) -> bool:
         """Whether a directive for this agent (both in lower case, "": everybody) keeps a page from us."""
@@ -125,9 +136,18 @@ class Rights:
 
 
 def as_ascii(body: bytes) -> bytes:
-    """The body in an encoding whose tags are ASCII: UTF-16 with a byte-order mark becomes UTF-8, all else stays."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return body.decode("utf-16", "replace").encode("utf-8", "replace")
+    """The body in an encoding whose tags are ASCII: UTF-16 becomes UTF-8, all else stays.
+
+    Without a byte-order mark it is known by the zeros of its first ten characters, which a page's are ASCII.
+    """
+    zeros = bytes(10)
+    for codec, signs in (
+        ("utf-16", body[:2] in (b"\xff\xfe", b"\xfe\xff")),
+        ("utf-16-le", body[1:20:2] == zeros),
+        ("utf-16-be", body[:20:2] == zeros),
+    ):
+        if signs:
+            return body.decode(codec, "replace").encode("utf-8", "replace")
     return body
 
 
@@ -138,30 +158,55 @@ def robots_tag(value: str) -> Iterator[tuple[str, str]]:
         before, colon, behind = (each.strip() for each in part.partition(":"))
         if colon and before not in VALUED and AGENT.fullmatch(before):
             agent, before = before, behind.partition(":")[0].strip()
-        yield agent, before
+        for directive in DIRECTIVE.findall(before):
+            yield agent, directive
 
 
-def meta_tags(html: bytes, names: Container[bytes]) -> Iterator[tuple[str, str, int]]:
-    """(name, content, offset) of the `<meta>` elements with one of these names; name and content in lower case.
+def meta_tags(html: bytes, names: Container[bytes]) -> Iterator[tuple[str, str]]:
+    """(name, content) of the `<meta>` elements with one of these names, in HTML in lower case.
 
     Searches for `<meta` instead of parsing: many times faster than any parser, and robots rules ask for no more.
     """
-    html = html.lower()
     following = html.find(b"<meta")
     while following >= 0:
         offset, following = following, html.find(b"<meta", following + 5)
         # Up to the next one at most: a page of nothing but `<meta` takes no longer than any other.
-        attributes = html[offset : min(following, offset + TAG_BYTES) if following >= 0 else offset + TAG_BYTES].partition(
-            b">"
-        )[0]
-        if b"name" in attributes:
-            values = {name: b"".join(quoted) for name, *quoted in ATTRIBUTE.findall(attributes)}
-            if (name := values.get(b"name", b"").strip()) in names:
-                yield name.decode(), values.get(b"content", b"").decode("latin-1"), offset
+        tag = html[offset + 5 : min(following, offset + TAG_BYTES) if following >= 0 else offset + TAG_BYTES]
+        values = attributes(tag)
+        if (name := unreferenced(values.get(b"name", b"")).encode()) in names:
+            yield name.decode(), unreferenced(values.get(b"content", b""))
 
 
-def is_in_comment(html: bytes, offset: int) -> bool:
-    return html.rfind(b"<!--", 0, offset) > html.rfind(b"-->", 0, offset)
+def attributes(tag: bytes) -> dict[bytes, bytes]:
+    """Names and values up to the tag's end, of equal names the first."""
+    values: dict[bytes, bytes] = {}
+    position = 0
+    while found := ATTRIBUTE.match(tag, position):
+        values.setdefault(found[1], found[2] or found[3] or found[4] or b"")
+        position = found.end()
+    return values
+
+
+def unreferenced(value: bytes) -> str:
+    """A value without character references: `no&#97;i` is `noai`."""
+    return unescape(value.decode("latin-1")).strip().lower()
+
+
+def without_comments(html: bytes) -> bytes:
+    """HTML in lower case without what is surely a comment: one that ends, and does not begin in a script or a value."""
+    kept, begun, position = list[bytes](), 0, 0
+    while opened := MARKUP.search(html, position):
+        if element := opened[1]:
+            position = html.find(b"</" + element, opened.end()) if element in TEXT_ELEMENTS else opened.end()
+            if position < 0:
+                break
+            continue
+        closed = COMMENT_END.search(html, opened.start() + 2)  # `<!-->` is a whole one
+        if closed is None:
+            break
+        kept.append(html[begun : opened.start()])
+        begun = position = closed.end()
+    return b" ".join([*kept, html[begun:]])
 
 
 def licence_of(html: bytes) -> str:

@@ -40,6 +40,11 @@ def judged(html: str | bytes = "", *headers: tuple[str, str], **settings: object
         ("noindex, nofollow", []),
         ("unavailable_after: Wed, 25 Jun 2025 15:00:00 GMT", []),
         ("max-snippet: 20, noai", ["X-Robots-Tag: noai"]),
+        ("*: noai", ["X-Robots-Tag: *: noai"]),
+        ("googlebot: noindex, *: noai, nofollow", ["X-Robots-Tag: *: noai"]),
+        ("noindex; noai", ["X-Robots-Tag: noai"]),
+        ("gptbot: all noindex", ["X-Robots-Tag: gptbot: noindex"]),
+        ("unavailable_after: 25 Jun 2025 15:00:00 GMT, noai", ["X-Robots-Tag: noai"]),
         ("", []),
     ],
 )
@@ -63,6 +68,13 @@ def test_an_x_robots_tag_speaks_to_everybody_or_to_the_agent_it_names(value: str
         ('<!-- <meta name="robots" content="noai"> -->', []),
         ('<!-- old --><meta name="robots" content="noai">', ["meta robots: noai"]),
         ("<p>noai", []),
+        ('<meta data-x="a>b" name="robots" content="a>b, noai">', ["meta robots: noai"]),
+        ('<meta content="noindex" name="gptbot" content="all">', ["meta gptbot: noindex"]),  # of two values the first counts
+        ('<meta name="robots" content="no&#97;i">', ["meta robots: noai"]),
+        ('<meta name="r&#x6F;bots" content="all,&nbsp;noai">', ["meta robots: noai"]),
+        ('<meta name="robots" content="index noai; nofollow">', ["meta robots: noai"]),
+        ('<meta/name="robots"/content="noai"/>', ["meta robots: noai"]),
+        ('<meta name="robots" content="noai>', ["meta robots: noai"]),
     ],
 )
 def test_a_meta_element_opts_out_by_name_and_directive(html: str, expected: list[str]) -> None:
@@ -71,13 +83,68 @@ def test_a_meta_element_opts_out_by_name_and_directive(html: str, expected: list
     assert verdict.reason == ("rights_meta" if expected else "")
 
 
+OPT_OUT = '<meta name="robots" content="noai">'
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        '<script>if (a.indexOf("<!--") > 0) {}</script>',
+        '<SCRIPT>x = "<!--"</SCRIPT>',
+        "<script>x = '<!--'</script><!-- x -->",
+        "<style>/* <!-- */</style>",
+        "<title>a <!-- b</title>",
+        '<a title="<!--">x</a>',
+        "<a title=don't>x</a><script>x = 'it's <!--'</script>",
+        "<!-->",
+        "<!--->",
+        "<!-- x --!>",
+        "<!-- x -->",
+        "<!-- it ends nowhere",
+        "<!--[if IE]><script><![endif]-->",
+        "<!-- <script> -->",
+    ],
+)
+@pytest.mark.parametrize("behind", ["", "<!-- x --><p>"])
+def test_an_opt_out_is_hidden_only_by_what_is_surely_a_comment(before: str, behind: str) -> None:
+    if "nowhere" in before and behind:
+        return  # then it ends
+    for said in (OPT_OUT, '<meta name="tdm-reservation" content="1">'):
+        assert judged(f"<html><head>{before}{said}{behind}").reason in ("rights_meta", "rights_tdm")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<!-- {OPT_OUT} -->",
+        f"<!-- > {OPT_OUT} {OPT_OUT} --><p>",
+        f"<script>a</script><!--{OPT_OUT}--><!--{OPT_OUT}-->",
+        f'<meta name="robots" content="all"><!-- <script> {OPT_OUT} --><script></script>',
+        f'<p title="a">it\'s</p><!-- {OPT_OUT} -->',
+        '<!-- <meta name="tdm-reservation" content="1"> -->',
+    ],
+)
+def test_an_opt_out_in_a_comment_is_none(page: str) -> None:
+    assert judged(page) == Verdict("", (), "")
+
+
+def test_a_comment_that_takes_a_reservation_back_does_not() -> None:
+    hosts = HostRules(
+        gather_host_rules([HostFile("example.org", "tdmrep", "", '{"location": "/", "tdm-reservation": 1}')]), RightsSettings()
+    )
+    page = '<!-- <meta name="tdm-reservation" content="0"> -->'
+    assert Rights(RightsSettings(), hosts).of_page(URL, [], page).reason == "rights_tdm"
+
+
 def test_noindex_is_a_choice() -> None:
     page = '<meta name="robots" content="noindex">'
     assert judged(page, directives=["noindex"]) == Verdict("rights_meta", ("meta robots: noindex",), "")
 
 
 def test_a_page_in_utf_16_is_read_as_such() -> None:
-    assert judged('<meta name="robots" content="noai">'.encode("utf-16")).reason == "rights_meta"
+    for codec in ("utf-16", "utf-16-le", "utf-16-be"):
+        assert judged(f"\n<!doctype html>{OPT_OUT}".encode(codec)).reason == "rights_meta"
+        assert judged(f"<!doctype html><p lang=ja>日本語{OPT_OUT}".encode(codec)).reason == "rights_meta"
 
 
 @given(st.text(), st.sampled_from(["noai", "none", "all", "noai,nofollow"]), st.sampled_from(['"{}"', "'{}'"]), st.booleans())
@@ -203,6 +270,12 @@ def test_the_pages_that_opt_out_in_a_real_crawl_are_those_a_parser_finds(shared:
         b"creativecommons.org/licenses/by" * 60_000,
         b"<a rel=" + b"rel=" * 400_000 + b" creativecommons.org/licenses/by/4.0",
         b"<!--" * 400_000,
+        b"<!----><meta name=robots content=noai>" * 20_000,
+        b"<!-- <meta name=robots content=noai> " * 20_000,
+        b"<meta name=robots content=noai><!--" + b"<a b=' c=\"" * 30_000,
+        b"<meta name=robots content=noai><!-- -->" + b"<script><title><a x" * 20_000,
+        b"<meta name=robots content=" + b"= \"'" * 90_000,
+        b"<meta name=robots content=noai><!-- -->" + b"<a" + b" =" * 120_000,
     ],
 )
 def test_a_page_made_to_hang_the_search_costs_little_more_than_others(body: bytes) -> None:
