@@ -54,7 +54,10 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["serve"], "no release of this recipe yet; `pageloom run` makes it"),
         (["ablate", "missing.yaml"], "missing.yaml: no such file; an ablation is a YAML file with name, variants, and"),
         (["forget"], "forget: nothing named; give --url, --host or --warc-record"),
-        (["forget", "--url", "h/a"], "--url h/a: not a whole address; give it with its scheme, such as https://example.org/page"),
+        (
+            ["forget", "--url", "h/a"],
+            "--url h/a: not a whole address; give it with its scheme, such as https://example.org/page",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
