@@ -12,13 +12,27 @@ import numpy as np
 from pipeline.lines import Lines, page_lines
 from pipeline.route import choose
 
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^>]*)>")
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*>?)")  # to the next "<" at most: "<a<a<a" would take its square
 # Void elements, and those whose end a parser supplies: they do not nest by themselves.
 FLAT = frozenset(
     "area base br col embed hr img input link meta source track wbr p li dt dd tr td th thead tbody tfoot option".split()  # noqa: SIM905
 )
-INVISIBLE = re.compile("[\u200b\u200c\u2060\ufeff\u00ad]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-SPACES = re.compile(r"[^\S\n]+\n")
+LINE_BREAKS = ("\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029")  # Unicode's, besides "\n"
+INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+# Scripts whose letters join or stack, from Hebrew to Mongolian and those of India and Indonesia: there U+200C (keep apart)
+# and U+200D (join) are spelling.
+JOINING = (
+    "\u0590-\u109f\u1780-\u18af\u1900-\u1cff\ua800-\uabff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00011fff\U0001e800-\U0001eeff"
+)
+APART = re.compile(f"(?<=[{JOINING}])(\u200c)\u200c*+(?=[{JOINING}])|\u200c+")
+# At a word's end too, as in Malayalam; between emoji it makes one picture of two.
+JOINED = re.compile(f"(?<![{JOINING}\ufe0f\u2190-\u2bff\U0001f000-\U0001faff])\u200d+(?![{JOINING}])")
+# Normalising sorts the marks on a letter, in the square of their number. No writing has more than 30 (Unicode's stream-safe
+# format).
+MARKS = "".join(
+    sign for sign in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(unicodedata.normalize("NFD", sign)[0])
+)
+HEAP = re.compile(f"([{MARKS}]{{30}})[{MARKS}]+")
 CELL_GAP = re.compile(r"^[ \t]*(?: \t|\t )[ \t]*", re.MULTILINE)  # left by empty table cells; code indents with one of the two
 INNER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 BLANK_LINES = re.compile(r"\n{3,}")
@@ -86,14 +100,25 @@ def load_trafilatura() -> Callable[[str], str]:
 
 
 def tidy(text: str) -> str:
-    """NFC, plain spaces, no invisible characters, no space before a line end, at most one blank line."""
-    text = unicodedata.normalize("NFC", INNER_SPACES.sub(" ", INVISIBLE.sub("", text.replace("\r\n", "\n"))))
-    return BLANK_LINES.sub("\n\n", CELL_GAP.sub("", SPACES.sub("\n", text + "\n"))).strip("\n")
+    """NFC, plain spaces, no invisible characters, no space before a line end, at most one blank line. Time: linear."""
+    for line_break in LINE_BREAKS:
+        text = text.replace(line_break, "\n")
+    text = INNER_SPACES.sub(" ", INVISIBLE.sub("", text))
+    if "\u200c" in text:
+        text = APART.sub(r"\1", text)
+    if "\u200d" in text:
+        text = JOINED.sub("", text)
+    if not unicodedata.is_normalized("NFC", text):  # linear, for marks that it does not see at once are in order
+        text = unicodedata.normalize("NFC", HEAP.sub(r"\1", text))
+    text = "\n".join(map(str.rstrip, text.split("\n")))
+    return BLANK_LINES.sub("\n\n", CELL_GAP.sub("", text)).strip("\n")
 
 
 def nesting(html: str, enough: int = 0) -> int:
     """Upper bound of the depth of the element tree, without parsing: open tags minus closed ones, at their highest.
 
+    Of the tags as they are written, FLAT ones left out: each "<" before a name counts for one, also within an attribute or
+    a script, and one without an end. End tags that end nothing lower it by as many.
     Where a coarser bound is at most `enough`, that one: it is counted by stretches and takes every tag for one that nests.
     """
     if html.count("<") < 128:
@@ -101,7 +126,7 @@ def nesting(html: str, enough: int = 0) -> int:
     if (coarse := coarse_nesting(html)) <= enough:
         return coarse
     steps = np.fromiter(
-        (0 if rest.endswith("/") or name.lower() in FLAT else -1 if slash else 1 for slash, name, rest in TAG.findall(html)),
+        (0 if rest.endswith("/>") or name.lower() in FLAT else -1 if slash else 1 for slash, name, rest in TAG.findall(html)),
         dtype=np.int32,
     )
     return int(np.cumsum(steps).max(initial=0))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,9 @@ def test_depth_is_bounded_from_above() -> None:
     assert nesting("<p>one<br>two<img src=x>" * 5000) == 0
     assert nesting("<div><span>x</span></div>" * 500) == 2
     assert nesting("<DIV>" * 200 + "<path/>" * 50) == 200
+    assert nesting('<div title="a < b">' * 500) == 500
+    assert nesting("<div title='a<b'" * 500) >= 500
+    assert nesting("<div" * 500) == 500
 
 
 @given(
@@ -202,3 +207,43 @@ def test_measuring_the_depth_of_a_large_page_takes_little_time() -> None:
 )
 def test_layout_is_tidied_and_indentation_kept(raw: str, expected: str) -> None:
     assert tidy(raw) == expected
+
+
+@given(st.lists(st.sampled_from(["first", "second line", "", "\r", "\r\n", "\n", "\v", "\f", "\x85", "\u2028", "\u2029"])))
+def test_every_line_break_of_unicode_ends_a_line(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert tidy(text).split() == text.split()
+    assert [line for line in tidy(text).split("\n") if line] == [line for line in text.splitlines() if line]
+
+
+SPELLED = [
+    "می\u200cخواهم کتاب\u200cها را ببینم",  # Persian: I want to see the books
+    "ده\u200cچم بۆ ماڵه\u200cوه\u200c‌ی",  # Kurdish
+    "র\u200d্যাব",  # Bengali: without it, another conjunct
+    "അവന്\u200d പറഞ്ഞു",  # Malayalam as before Unicode 5.1: at the end of a word
+    "ශ්\u200dරී ලංකා",  # Sinhala
+    "क्\u200dष क्\u200cष",  # Hindi: two ways not to make one sign of two
+    "👩\u200d💻 ❤\ufe0f\u200d🔥 🧑🏽\u200d🚀",
+]
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_joiners_that_are_spelling_stay(text: str) -> None:
+    once = unicodedata.normalize("NFC", re.sub("\u200c+", "\u200c", text))
+    assert tidy(text) == once
+
+
+@pytest.mark.parametrize("sign", ["\u200c", "\u200d", "\u200c\u200c", "\u200d\u200d"])
+def test_joiners_that_nothing_joins_go(sign: str) -> None:
+    text = "{0}Auf{0}lage of the{0} book,{0} 2{0}3{0}"
+    assert tidy(text.format(sign)) == text.format("")
+    assert tidy(f"line\n{sign}\n{sign} \nline") == "line\n\nline"
+
+
+def test_keeping_apart_is_not_written_twice_or_beside_a_blank() -> None:
+    assert tidy("می\u200c\u200cخواهم\u200c رفت\u200c.") == "می\u200cخواهم رفت."
+
+
+def test_a_letter_keeps_thirty_marks() -> None:
+    assert unicodedata.normalize("NFD", tidy("o" + "\u0301\u0323" * 500)) == "o" + "\u0323" * 15 + "\u0301" * 15
+    assert tidy("Vie\u0302\u0323t e\u0301") == "Việt é"
