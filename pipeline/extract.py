@@ -17,6 +17,14 @@ TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*>?)")  # to the next "<" at
 FLAT = frozenset(
     "area base br col embed hr img input link meta source track wbr p li dt dd tr td th thead tbody tfoot option".split()  # noqa: SIM905
 )
+# In XML an element without content may end in its own tag; an HTML parser takes such a tag for a beginning, and these then
+# hide all that follows.
+XHTML = re.compile(r"""<\?xml\s|//DTD XHTML|xmlns\s*=\s*["']http://www\.w3\.org/1999/xhtml""")
+XHTML_CHARACTERS = 2048
+RAW = frozenset(("script", "style", "title", "textarea", "iframe", "noframes", "noembed", "noscript", "xmp"))  # hold no tags
+HIDING = re.compile(
+    rf"<(/?)({'|'.join(sorted(RAW))}|audio|button|object|option|select|template|video)\b([^<>]*)>", re.IGNORECASE
+)
 LINE_BREAKS = ("\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029")  # Unicode's, besides "\n"
 INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]|[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 # Scripts whose letters join or stack, from Hebrew to Mongolian and those of India and Indonesia: there U+200C (keep apart)
@@ -72,12 +80,33 @@ def extract(html: str, skip: Sequence[str], limits: Limits, second: Callable[[st
     tables and code come out in one form. Where no line is chosen, resiliparse's own choice stands.
     skip: CSS selectors of elements to leave out. second: trafilatura; its errors and resiliparse's go through.
     """
+    html = with_ends(html)
     lines = page_lines(html, skip)
     choice, extractor = choose(lines), "resiliparse"
     if min(choice.expected, SURE) < limits.ask_below and len(html) <= TRAFILATURA_CHARACTERS and lines.text:
         choice, extractor = choose(lines, second(html)), "resiliparse+trafilatura"
     text = tidy(joined(lines, choice.kept) or lines.main)
     return Extracted(text, extractor, round(choice.expected, 4), round(lines.link_density, 4))
+
+
+def with_ends(html: str) -> str:
+    """The page as HTML: where it says it is XHTML, elements that would hide the rest get the end tag they do without.
+
+    Tags within a script and its like are none. Time: linear.
+    """
+    if not XHTML.search(html, 0, XHTML_CHARACTERS):
+        return html
+    parts, reached, inside = list[str](), 0, ""
+    for tag in HIDING.finditer(html):
+        name = tag[2].lower()
+        if inside:
+            inside = "" if tag[1] and name == inside else inside
+        elif not tag[1] and tag[3].endswith("/"):
+            parts += [html[reached : tag.end() - 2], f"></{name}>"]
+            reached = tag.end()
+        elif not tag[1] and name in RAW:
+            inside = name
+    return "".join((*parts, html[reached:])) if parts else html
 
 
 def joined(lines: Lines, kept: np.ndarray) -> str:

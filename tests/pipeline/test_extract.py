@@ -9,9 +9,10 @@ import pytest
 import trafilatura
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, coarse_nesting, extract, load_trafilatura, nesting, tidy
+from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, coarse_nesting, extract, load_trafilatura, nesting, tidy, with_ends
 from pipeline.gold import gold_pages, word_f1
 
 NAVIGATION = "<nav><ul>" + "".join(f'<li><a href="/{n}">Section {n}</a></li>' for n in range(20)) + "</ul></nav>"
@@ -42,6 +43,31 @@ def test_named_boilerplate_is_left_out(prose: str) -> None:
     html = f"<body>{boilerplate}<p>{prose}</p></body>"
     assert text_of(html, "body > div[style*=float]", "td.extra") == prose.strip()
     assert text_of(html) != prose.strip()
+
+
+DECLARED = [
+    '<?xml version="1.0"?><html>',
+    '<html xmlns="http://www.w3.org/1999/xhtml">',
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd"><html>',
+]
+SELF_CLOSED = ["script", "title", "iframe", "textarea", "style", "noscript", "select", "object", "video", "template", "div"]
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+@pytest.mark.parametrize("name", SELF_CLOSED)
+def test_in_xhtml_an_element_may_end_in_its_own_tag(declared: str, name: str, prose: str) -> None:
+    body = f"<{name} class='a/b' /><p>{prose}</p><{name}/><p>{prose}</p>"
+    page = f"{declared}<head><title>x</title></head><body>{body}</body></html>"
+    by_xml = "".join(etree.fromstring(page.encode(), etree.XMLParser(load_dtd=False)).find(".//{*}body").itertext())
+    assert text_of(page).split() == by_xml.split() == (prose * 2).split()
+
+
+def test_what_a_script_of_an_xhtml_page_writes_is_no_tag_and_html_stays_as_it_is(prose: str) -> None:
+    script = """<script>var a = "<script src='x'/>", b = "<iframe/>"; run(a + b);</script><style>p {}</style>"""
+    assert text_of(f"{DECLARED[0]}<body>{script}<script src='y'/><p>{prose}</p></body></html>") == prose.strip()
+    assert with_ends(f"<html><body><script src='y'/><p>{prose}</p></body></html>").endswith(
+        f"<script src='y'/><p>{prose}</p></body></html>"
+    )
 
 
 PYDOC = """<!DOCTYPE><html lang="en"><head><meta charset="utf-8"><title>Pydoc: module m</title></head><body>

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.charset import decode, repaired
 from pipeline.decontaminate import benchmark, decontaminate
-from pipeline.extract import nesting, tidy
+from pipeline.extract import nesting, tidy, with_ends
 from pipeline.language import LanguageDetector
 from pipeline.line_rules import clean_lines
 from pipeline.national_ids import NATIONAL_IDS
@@ -28,6 +28,7 @@ STEPS: dict[str, Callable[[str], object]] = {
     "decode": lambda text: decode(text.encode()),
     "decode_broken": lambda text: decode(text.encode() + b"\xff\x81", "shift_jis"),
     "nesting": nesting,
+    "with_ends": lambda text: with_ends("<?xml " + text),
     "tidy": tidy,
     "repaired": repaired,
     "clean_lines": lambda text: clean_lines(text, LINES),
@@ -63,7 +64,7 @@ REPEATED = [
     ),
     *("1", "1.", "1-", "1 ", "1,", "1.1.1.1.", "2001:", "DE44 ", "+", "tel ", "call me ", " number", "/", "http://", "=", "%"),
     *("[", "[1", "(", "{", "*", "#", "…", "'", "'s", "n't", "@", "a@", "a@a.", "a+", "a-"),
-    *("<", "<a", "<a ", '<a "', "</a", "<!--", "<meta ", "<script ", "<script/>", "<?xml ", "&", "&#"),
+    *("<", "<a", "<a ", '<a "', "</a", "<!--", "<meta ", "<script ", "<script/>", "<script>", "<?xml ", "&", "&#"),
     *("Ã", "Ã©", "\x81", "\u200c", "م\u200c", "\u200d\u200c", "\u0301", "\u0301\u0323", "\u0f73", "中", "\U0001f600", "\x1b$B"),
     *("this domain name ", "index of /", "privacy policy ", "javascript ", "read more", "one two three "),
 ]
