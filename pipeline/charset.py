@@ -78,9 +78,7 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
             candidates.append((of_mark, "bom"))
             body = body[len(mark) :]
             if of_mark != "utf-8":  # nothing else begins so; a cut or a stray byte at the end changes that as little
-                text = body.decode(of_mark, "replace")
-                replaced = text.count(REPLACEMENT)
-                return Decoded(text, of_mark, "bom+replaced" if replaced else "bom", replaced / max(1, len(text)))
+                return by_mark(body, of_mark)
             break
     if declared and (name := known(declared)):
         candidates.append((name, "http"))
@@ -115,6 +113,15 @@ def decode(body: bytes, declared: str | None = None) -> Decoded:
         charset, source = candidates[0] if candidates else (detected, "detected")
     text = body.decode(charset, errors="replace")
     return Decoded(text, charset, f"{source}+replaced", text.count(REPLACEMENT) / max(1, len(text)))
+
+
+def by_mark(body: bytes, charset: str) -> Decoded:
+    """What follows a mark that leaves no doubt of the charset."""
+    try:
+        return Decoded(body.decode(charset), charset, "bom", 0.0)
+    except UnicodeDecodeError:
+        text = body.decode(charset, "replace")
+        return Decoded(text, charset, "bom+replaced", text.count(REPLACEMENT) / len(text))
 
 
 def utf_16_without_mark(body: bytes) -> str:

@@ -162,7 +162,10 @@ def nesting(html: str, enough: int = 0) -> int:
 
 
 def coarse_nesting(html: str) -> int:
-    """Not below the depth anywhere: what is open at the beginning of a stretch, and all that begins in it."""
+    """Not below that depth anywhere: what is open at the beginning of a stretch, and all that begins in it.
+
+    All end tags count, so where those of FLAT elements end nothing it is lower.
+    """
     depth = highest = 0
     for start in range(0, len(html), STRETCH):
         begun, ended = html.count("<", start, start + STRETCH), html.count("</", start, start + STRETCH)

@@ -89,6 +89,8 @@ def test_a_stray_byte_at_the_end_leaves_utf_16_what_it_is(mark: bytes, charset: 
     found = decode(mark + CHINESE.encode(charset) + b"\n", declared)
     assert (found.text, found.charset, found.source) == (CHINESE + "�", charset, "bom+replaced")
     assert found.replaced == 1 / len(found.text)
+    whole = decode(mark + f"{CHINESE}�".encode(charset), declared)
+    assert (whole.text, whole.source, whole.replaced) == (CHINESE + "�", "bom", 0.0)
 
 
 @pytest.mark.parametrize(("mark", "charset"), [(codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")])
