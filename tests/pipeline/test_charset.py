@@ -44,6 +44,61 @@ def test_iso_8859_1_means_what_browsers_take_it_for() -> None:
     assert decode("“quoted” – 5 €".encode("cp1252"), "iso-8859-1").text == "“quoted” – 5 €"
 
 
+# Rows of the indexes of the WHATWG Encoding Standard (encoding.spec.whatwg.org), as browsers read these labels.
+WHATWG = [
+    (("shift_jis", "x-sjis", "ms932", "windows-31j"), b"\x87\x8a \x87\x40 \xfb\xfc \x81\x60 \xb1", "㈱ ① 髙 ～ ｱ"),
+    (("euc-kr", "ks_c_5601-1987", "windows-949", "korean"), b"\x81\x41 \x8c\x63 \xc7\xd1", "갂 똠 한"),
+    (("big5", "big5-hkscs", "x-x-big5"), b"\x87\x40 \x88\x56 \x89\x46 \xa4\xa4", "䏰 Ā 丽 中"),
+    (("gb2312", "gbk", "gb18030", "chinese"), b"\xd6\xd0 \xe9\x46 \x81\x30\x84\x36", "中 镕 ¥"),
+    (("iso-8859-9", "latin5", "windows-1254"), b"\x80 \xdd \xfe", "€ İ ş"),
+    (("tis-620", "iso-8859-11", "windows-874"), b"\x80 \x85 \x93 \xa1", "€ … “ ก"),
+    (("x-mac-cyrillic", "x-mac-ukrainian"), b"\x80 \xa2 \xb6 \xff", "А Ґ ґ €"),
+    (("iso-8859-1", "us-ascii", "latin1"), b"\x80 \x93 \x9f \xe9", "€ “ Ÿ é"),
+    (("euc-jp", "x-euc-jp"), b"\xad\xa1 \xad\xea \xc6\xfc", "① ㈱ 日"),
+]
+
+
+@pytest.mark.parametrize(("label", "body", "text"), [(label, body, text) for labels, body, text in WHATWG for label in labels])
+def test_a_label_means_what_the_encoding_standard_says(label: str, body: bytes, text: str) -> None:
+    found = decode(body, label.upper())
+    assert (found.text, found.source, found.replaced) == (text, "http", 0.0)
+    again = decode(body, found.charset)  # the readers declare for a document what they found the one before to be in
+    assert (again.text, again.charset) == (text, found.charset)
+
+
+def test_a_byte_that_a_windows_charset_leaves_undefined_is_a_control_character() -> None:
+    page = "“Déjà vu”, a café où l’on était très bien.".encode("cp1252") * 4 + b" A typing error: \x81."
+    for body, declared, source in ((b'<meta charset="iso-8859-1">' + page, None, "meta"), (page, "iso-8859-1", "http")):
+        found = decode(body, declared)
+        assert (found.charset, found.source, found.replaced) == ("cp1252", source, 0.0)
+        assert found.text.count("“Déjà vu”, a café où l’on était très bien.") == 4
+        assert found.text.endswith("A typing error: \x81.")
+
+
+def test_many_undefined_bytes_show_that_a_declaration_is_wrong() -> None:
+    japanese = "日本語の文章です。これは普通の文で、東京都に本社を置く企業の長い話が続きます。" * 5
+    assert decode(japanese.encode("cp932"), "iso-8859-1").text == japanese
+
+
+CHINESE = "<html><body>中文网页内容很长"
+
+
+@pytest.mark.parametrize(("mark", "charset"), [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")])
+@pytest.mark.parametrize("declared", [None, "utf-8", "gbk"])
+def test_a_stray_byte_at_the_end_leaves_utf_16_what_it_is(mark: bytes, charset: str, declared: str | None) -> None:
+    found = decode(mark + CHINESE.encode(charset) + b"\n", declared)
+    assert (found.text, found.charset, found.source) == (CHINESE + "�", charset, "bom+replaced")
+    assert found.replaced == 1 / len(found.text)
+    whole = decode(mark + f"{CHINESE}�".encode(charset), declared)
+    assert (whole.text, whole.source, whole.replaced) == (CHINESE + "�", "bom", 0.0)
+
+
+@pytest.mark.parametrize(("mark", "charset"), [(codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")])
+def test_utf_32_is_not_taken_for_utf_16(mark: bytes, charset: str) -> None:
+    found = decode(mark + CHINESE.encode(charset))
+    assert (found.text, found.charset, found.source, found.replaced) == (CHINESE, charset, "bom", 0.0)
+
+
 def test_a_meta_tag_that_claims_utf_16_means_utf_8() -> None:
     assert decode(b'<meta charset="utf-16">' + GERMAN.encode()).charset == "utf-8"
 

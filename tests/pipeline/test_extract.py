@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
 import trafilatura
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, coarse_nesting, extract, load_trafilatura, nesting, tidy
+from pipeline.extract import TRAFILATURA_CHARACTERS, Limits, coarse_nesting, extract, load_trafilatura, nesting, tidy, with_ends
 from pipeline.gold import gold_pages, word_f1
 
 NAVIGATION = "<nav><ul>" + "".join(f'<li><a href="/{n}">Section {n}</a></li>' for n in range(20)) + "</ul></nav>"
@@ -40,6 +43,31 @@ def test_named_boilerplate_is_left_out(prose: str) -> None:
     html = f"<body>{boilerplate}<p>{prose}</p></body>"
     assert text_of(html, "body > div[style*=float]", "td.extra") == prose.strip()
     assert text_of(html) != prose.strip()
+
+
+DECLARED = [
+    '<?xml version="1.0"?><html>',
+    '<html xmlns="http://www.w3.org/1999/xhtml">',
+    '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd"><html>',
+]
+SELF_CLOSED = ["script", "title", "iframe", "textarea", "style", "noscript", "select", "object", "video", "template", "div"]
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+@pytest.mark.parametrize("name", SELF_CLOSED)
+def test_in_xhtml_an_element_may_end_in_its_own_tag(declared: str, name: str, prose: str) -> None:
+    body = f"<{name} class='a/b' /><p>{prose}</p><{name}/><p>{prose}</p>"
+    page = f"{declared}<head><title>x</title></head><body>{body}</body></html>"
+    by_xml = "".join(etree.fromstring(page.encode(), etree.XMLParser(load_dtd=False)).find(".//{*}body").itertext())
+    assert text_of(page).split() == by_xml.split() == (prose * 2).split()
+
+
+def test_what_a_script_of_an_xhtml_page_writes_is_no_tag_and_html_stays_as_it_is(prose: str) -> None:
+    script = """<script>var a = "<script src='x'/>", b = "<iframe/>"; run(a + b);</script><style>p {}</style>"""
+    assert text_of(f"{DECLARED[0]}<body>{script}<script src='y'/><p>{prose}</p></body></html>") == prose.strip()
+    assert with_ends(f"<html><body><script src='y'/><p>{prose}</p></body></html>").endswith(
+        f"<script src='y'/><p>{prose}</p></body></html>"
+    )
 
 
 PYDOC = """<!DOCTYPE><html lang="en"><head><meta charset="utf-8"><title>Pydoc: module m</title></head><body>
@@ -167,6 +195,9 @@ def test_depth_is_bounded_from_above() -> None:
     assert nesting("<p>one<br>two<img src=x>" * 5000) == 0
     assert nesting("<div><span>x</span></div>" * 500) == 2
     assert nesting("<DIV>" * 200 + "<path/>" * 50) == 200
+    assert nesting('<div title="a < b">' * 500) == 500
+    assert nesting("<div title='a<b'" * 500) >= 500
+    assert nesting("<div" * 500) == 500
 
 
 @given(
@@ -202,3 +233,43 @@ def test_measuring_the_depth_of_a_large_page_takes_little_time() -> None:
 )
 def test_layout_is_tidied_and_indentation_kept(raw: str, expected: str) -> None:
     assert tidy(raw) == expected
+
+
+@given(st.lists(st.sampled_from(["first", "second line", "", "\r", "\r\n", "\n", "\v", "\f", "\x85", "\u2028", "\u2029"])))
+def test_every_line_break_of_unicode_ends_a_line(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert tidy(text).split() == text.split()
+    assert [line for line in tidy(text).split("\n") if line] == [line for line in text.splitlines() if line]
+
+
+SPELLED = [
+    "می\u200cخواهم کتاب\u200cها را ببینم",  # Persian: I want to see the books
+    "ده\u200cچم بۆ ماڵه\u200cوه\u200c‌ی",  # Kurdish
+    "র\u200d্যাব",  # Bengali: without it, another conjunct
+    "അവന്\u200d പറഞ്ഞു",  # Malayalam as before Unicode 5.1: at the end of a word
+    "ශ්\u200dරී ලංකා",  # Sinhala
+    "क्\u200dष क्\u200cष",  # Hindi: two ways not to make one sign of two
+    "👩\u200d💻 ❤\ufe0f\u200d🔥 🧑🏽\u200d🚀",
+]
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_joiners_that_are_spelling_stay(text: str) -> None:
+    once = unicodedata.normalize("NFC", re.sub("\u200c+", "\u200c", text))
+    assert tidy(text) == once
+
+
+@pytest.mark.parametrize("sign", ["\u200c", "\u200d", "\u200c\u200c", "\u200d\u200d"])
+def test_joiners_that_nothing_joins_go(sign: str) -> None:
+    text = "{0}Auf{0}lage of the{0} book,{0} 2{0}3{0}"
+    assert tidy(text.format(sign)) == text.format("")
+    assert tidy(f"line\n{sign}\n{sign} \nline") == "line\n\nline"
+
+
+def test_keeping_apart_is_not_written_twice_or_beside_a_blank() -> None:
+    assert tidy("می\u200c\u200cخواهم\u200c رفت\u200c.") == "می\u200cخواهم رفت."
+
+
+def test_a_letter_keeps_thirty_marks() -> None:
+    assert unicodedata.normalize("NFD", tidy("o" + "\u0301\u0323" * 500)) == "o" + "\u0323" * 15 + "\u0301" * 15
+    assert tidy("Vie\u0302\u0323t e\u0301") == "Việt é"

@@ -1,0 +1,88 @@
+"""No text may hold up a worker: what runs outside the extractor's process takes time in proportion to the text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.charset import decode, repaired
+from pipeline.decontaminate import benchmark, decontaminate
+from pipeline.extract import nesting, tidy, with_ends
+from pipeline.language import LanguageDetector
+from pipeline.line_rules import clean_lines
+from pipeline.national_ids import NATIONAL_IDS
+from pipeline.personal import PLACEHOLDERS, PersonalData
+from pipeline.record_settings import LineSettings
+from pipeline.signals import signals
+from pipeline.spam import parked_phrases
+from pipeline.words import Vocabulary
+
+LINES = LineSettings(refinedweb=True, c4=True, citations=True)
+PERSONAL = PersonalData(tuple(PLACEHOLDERS), ("US", "DE", "FR"), tuple(NATIONAL_IDS))
+BENCHMARK = benchmark([("exam", 0, "1 " * 14), ("exam", 1, "a " * 9), ("exam", 2, " ".join("abcdefghijklmnopqrstuvwxyz"))])
+LANGUAGE = LanguageDetector(1000)
+
+STEPS: dict[str, Callable[[str], object]] = {
+    "decode": lambda text: decode(text.encode()),
+    "decode_broken": lambda text: decode(text.encode() + b"\xff\x81", "shift_jis"),
+    "nesting": nesting,
+    "with_ends": lambda text: with_ends("<?xml " + text),
+    "tidy": tidy,
+    "repaired": repaired,
+    "clean_lines": lambda text: clean_lines(text, LINES),
+    "language": LANGUAGE,
+    "parked_phrases": parked_phrases,
+    "signals": lambda text: signals(text, Vocabulary()),
+    "personal": PERSONAL.spans,
+    "decontaminate": lambda text: decontaminate(text, BENCHMARK),
+}
+# What is repeated between an "a" and an "x".
+REPEATED = [
+    *(
+        " ",
+        "\t",
+        " \t",
+        "\u00a0",
+        "\n",
+        "\n ",
+        "\r",
+        "\f",
+        "\u2028",
+        "a",
+        "A",
+        "a1",
+        "_",
+        "-",
+        "--x",
+        ".",
+        "a.",
+        "A.",
+        ",",
+        ":",
+    ),
+    *("1", "1.", "1-", "1 ", "1,", "1.1.1.1.", "2001:", "DE44 ", "+", "tel ", "call me ", " number", "/", "http://", "=", "%"),
+    *("[", "[1", "(", "{", "*", "#", "…", "'", "'s", "n't", "@", "a@", "a@a.", "a+", "a-"),
+    *("<", "<a", "<a ", '<a "', "</a", "<!--", "<meta ", "<script ", "<script/>", "<script>", "<?xml ", "&", "&#"),
+    *("Ã", "Ã©", "\x81", "\u200c", "م\u200c", "\u200d\u200c", "\u0301", "\u0301\u0323", "\u0f73", "中", "\U0001f600", "\x1b$B"),
+    *("this domain name ", "index of /", "privacy policy ", "javascript ", "read more", "one two three "),
+]
+FLOOR = 0.2  # seconds: what takes less says nothing about growth
+SIZE = 40_000  # characters, and four times as many
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_time_grows_with_the_text_and_not_with_its_square(step: str) -> None:
+    slow = {}
+    for repeated in REPEATED:
+        few, many = (seconds(STEPS[step], "a" + repeated * (size // len(repeated)) + "x") for size in (SIZE, 4 * SIZE))
+        if many > FLOOR and many > 8 * few:
+            slow[repeated] = (few, many)
+    assert not slow
+
+
+def seconds(step: Callable[[str], object], text: str) -> float:
+    started = time.process_time()
+    step(text)
+    return time.process_time() - started
