@@ -73,7 +73,7 @@ def tokens(ctx: Context) -> None:
 STAGES = (
     Stage("crawl", "crawl", CrawlSettings, "2", crawl, external=lambda settings: settings.patterns(), deterministic=False),
     Stage(
-        "records", "records", RecordsSettings, "3", records, needs=("crawl",), external=lambda settings: settings.rights.files()
+        "records", "records", RecordsSettings, "4", records, needs=("crawl",), external=lambda settings: settings.rights.files()
     ),
     Stage("classifiers", "classifiers", ClassifiersSettings, "2", classifiers, needs=("records",), external=external_files),
     Stage("pages", "pages", PagesSettings, "3", pages, needs=("records", "classifiers"), root_lists=(FORGET,)),

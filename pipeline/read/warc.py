@@ -8,6 +8,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from cluster.store import Location
 from pipeline.read.boundaries import boundaries
+from pipeline.read.http_body import parse_http, read_http_body
 from pipeline.read.record import END, Part, Record, first_line, oversize
 from pipeline.read.sniff import sniffed_type
 
@@ -104,15 +105,15 @@ def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
 def read_body(record: WarcRecord, row: Record, limit: int) -> None:
     try:
         if record.is_http:
-            record.parse_http(auto_decode="all")
+            record = parse_http(record, 2 * limit)
         if record.is_http and record.http_headers is not None:
             row.status = record.http_headers.status_code or 0
             row.headers = record.http_headers.to_tuples()
             row.mime, row.charset = (record.http_content_type or "").lower(), record.http_charset
         else:
             row.mime = (record.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-        body = record.reader.read(limit + 1)
-    except (OSError, ValueError) as error:  # an encoding that the body is not in, or no HTTP at all
+        body, row.note = read_http_body(record, limit)
+    except (OSError, ValueError) as error:  # a damaged encoding, or no HTTP at all
         row.problem, row.note = "unreadable", first_line(error)
         return
     if len(body) > limit:
@@ -120,5 +121,6 @@ def read_body(record: WarcRecord, row: Record, limit: int) -> None:
         return
     kind = sniffed_type(row.mime, body)
     if kind != row.mime:
-        row.mime, row.note = kind, f"its Content-Type says {row.mime or 'nothing'}"
+        said = f"its Content-Type says {row.mime or 'nothing'}"
+        row.mime, row.note = kind, f"{said}; {row.note}" if row.note else said
     row.body = body
