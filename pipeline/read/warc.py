@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
@@ -17,58 +17,6 @@ REVISIT, CONVERSION = int(WarcRecordType.revisit), int(WarcRecordType.conversion
 CONTINUATION, UNTYPED = int(WarcRecordType.continuation), int(WarcRecordType.no_type)
 # The others describe pages or the archive, as do types of somebody's own, which the standard allows.
 ROWS = frozenset((RESPONSE, RESOURCE, REVISIT, CONVERSION, CONTINUATION, UNTYPED))
-
-
-def read_warc(place: Location, part: Part, limit: int) -> Iterator[Record]:
-    """The records that begin in the part, in their order.
-
-    Damage costs the records that it is in; reading goes on at the next record that can be found. In an archive that is
-    one gzip member it costs all behind it. A record whose Content-Length lies is `unreadable`, and does not swallow
-    the records behind it. Memory: one record of at most `limit` bytes.
-    """
-    with place.open() as file:
-        size = file.size()
-        if not size:
-            return
-        found = boundaries(file, is_cut=part.start > 0 or part.end < END)
-        stream = found.stream
-        began: int | None = 0 if part.start == 0 else found.next_record(part.start, part.end)
-        while began is not None:
-            stream.seek(began)
-            held, at, claimed, failure = None, began, 0, ""
-            try:
-                for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
-                    if held is not None:
-                        yield held
-                    held = None
-                    if record.stream_pos >= part.end:
-                        return
-                    at, claimed = record.stream_pos, record.content_length
-                    held = warc_record(record, part.name, limit)
-            except OSError as error:
-                failure = first_line(error)
-            if held is None:
-                if failure or began == 0:
-                    yield Record(part.name, began, problem="unreadable", note=failure or "no WARC record in this file")
-                began = found.next_record(began + 1, part.end) if failure else None
-                continue
-            # The iterator ends in silence where a record claims more than the file has, and fails behind one that
-            # claims more, or less, than it has: only a look at where the record ends tells what is wrong.
-            ending = found.ending(at, claimed)
-            if ending.complaint:
-                held = Record(part.name, at, held.url, problem="unreadable", note=ending.complaint)
-            yield held
-            began = None
-            if ending.end is None or not (failure or ending.complaint):
-                continue
-            stream.seek(ending.end)
-            if not stream.read(1):
-                continue
-            if ending.end < part.end:
-                began = ending.end
-            elif found.next_record(ending.end, ending.end + 1) is None:
-                # It begins in the next part, but is damaged where it begins: the next part cannot find it.
-                yield Record(part.name, ending.end, problem="unreadable", note=failure or ending.complaint)
 
 
 def warc_record(record: WarcRecord, file: str, limit: int) -> Record:
@@ -124,3 +72,57 @@ def read_body(record: WarcRecord, row: Record, limit: int) -> None:
         said = f"its Content-Type says {row.mime or 'nothing'}"
         row.mime, row.note = kind, f"{said}; {row.note}" if row.note else said
     row.body = body
+
+
+def read_warc(
+    place: Location, part: Part, limit: int, taken: Callable[[WarcRecord, str, int], Record] = warc_record
+) -> Iterator[Record]:
+    """The records that begin in the part, in their order, as `taken` takes them.
+
+    Damage costs the records that it is in; reading goes on at the next record that can be found. In an archive that is
+    one gzip member it costs all behind it. A record whose Content-Length lies is `unreadable`, and does not swallow
+    the records behind it. Memory: one record of at most `limit` bytes.
+    """
+    with place.open() as file:
+        size = file.size()
+        if not size:
+            return
+        found = boundaries(file, is_cut=part.start > 0 or part.end < END)
+        stream = found.stream
+        began: int | None = 0 if part.start == 0 else found.next_record(part.start, part.end)
+        while began is not None:
+            stream.seek(began)
+            held, at, claimed, failure = None, began, 0, ""
+            try:
+                for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
+                    if held is not None:
+                        yield held
+                    held = None
+                    if record.stream_pos >= part.end:
+                        return
+                    at, claimed = record.stream_pos, record.content_length
+                    held = taken(record, part.name, limit)
+            except OSError as error:
+                failure = first_line(error)
+            if held is None:
+                if failure or began == 0:
+                    yield Record(part.name, began, problem="unreadable", note=failure or "no WARC record in this file")
+                began = found.next_record(began + 1, part.end) if failure else None
+                continue
+            # The iterator ends in silence where a record claims more than the file has, and fails behind one that
+            # claims more, or less, than it has: only a look at where the record ends tells what is wrong.
+            ending = found.ending(at, claimed)
+            if ending.complaint:
+                held = Record(part.name, at, held.url, problem="unreadable", note=ending.complaint)
+            yield held
+            began = None
+            if ending.end is None or not (failure or ending.complaint):
+                continue
+            stream.seek(ending.end)
+            if not stream.read(1):
+                continue
+            if ending.end < part.end:
+                began = ending.end
+            elif found.next_record(ending.end, ending.end + 1) is None:
+                # It begins in the next part, but is damaged where it begins: the next part cannot find it.
+                yield Record(part.name, ending.end, problem="unreadable", note=failure or ending.complaint)
