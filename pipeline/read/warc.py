@@ -92,9 +92,10 @@ def read_warc(
         began: int | None = 0 if part.start == 0 else found.next_record(part.start, part.end)
         while began is not None:
             stream.seek(began)
-            held, at, claimed, failure = None, began, 0, ""
+            held, at, claimed, failure, is_first = None, began, 0, "", True
             try:
                 for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
+                    is_first = held is None or record.stream_pos != at  # else one more in the same member or frame
                     if held is not None:
                         yield held
                     held = None
@@ -111,7 +112,7 @@ def read_warc(
                 continue
             # The iterator ends in silence where a record claims more than the file has, and fails behind one that
             # claims more, or less, than it has: only a look at where the record ends tells what is wrong.
-            ending = found.ending(at, claimed)
+            ending = found.ending(at, claimed, is_first)
             if ending.complaint:
                 held = Record(part.name, at, held.url, problem="unreadable", note=ending.complaint)
             yield held

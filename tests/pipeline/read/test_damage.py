@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline.archive import WarcFile
@@ -117,6 +118,21 @@ def test_a_record_whose_length_lies_is_unreadable_and_swallows_none_of_the_next(
     assert [record.url for record in records if not record.problem] == [f"http://h/{number}" for number in (0, 1, 3, 4, 5)]
     assert [(record.url, record.problem) for record in records if record.problem] == [("http://h/liar", "unreadable")]
     assert all(record.note for record in records if record.problem)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True)], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("task_bytes", [None, 300])
+@pytest.mark.parametrize("lie", ["", "700", "2"])
+def test_the_last_of_several_records_in_a_member_behind_members_of_one_is_read_if_its_length_is_right(
+    tmp_path: Path, read_file: ReadFile, pack: Callable[[bytes], bytes], task_bytes: int | None, lie: str
+) -> None:
+    pages = [exchange(f"http://h/{number}", b"<p>x" * 40) for number in range(9)]
+    if lie:
+        pages[8] = exchange("http://h/8", b"<p>x" * 40, Content_Length=lie)
+    path = tmp_path / "x"
+    path.write_bytes(b"".join(map(pack, pages[:5])) + pack(b"".join(pages[5:])))
+    read = [(record.url, record.problem) for record in read_file(path, task_bytes=task_bytes)]
+    assert read == [(f"http://h/{number}", "unreadable" if lie and number == 8 else "") for number in range(9)]
 
 
 def test_records_without_headers_are_rows_with_the_reason(tmp_path: Path, read_file: ReadFile) -> None:
