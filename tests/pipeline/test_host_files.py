@@ -262,10 +262,14 @@ def test_an_archive_of_a_record_each_member_is_not_read_whole(tmp_path: Path, mo
     assert len(list(scan_archive(Location.of(path)))) == 10
 
 
-@pytest.mark.parametrize("pack", [members, b"".join, lambda records: gzip.compress(b"".join(records))])
+@pytest.mark.parametrize(
+    "pack", [members, b"".join, lambda records: gzip.compress(b"".join(records))], ids=["members", "plain", "one member"]
+)
 @pytest.mark.parametrize("headers", [["Content-Encoding: gzip"], ["Content-Encoding: gzip", "Transfer-Encoding: chunked"]])
 @pytest.mark.parametrize(
-    "body", [b"\x1f\x8b damaged", b"5\r\ndam", gzip.compress(RULES), b"%x\r\n%s\r\n0\r\n\r\n" % (len(RULES), RULES)]
+    "body",
+    [b"\x1f\x8b damaged", b"5\r\ndam", gzip.compress(RULES), b"%x\r\n%s\r\n0\r\n\r\n" % (len(RULES), RULES)],
+    ids=["damaged", "cut off", "gzip", "chunked"],
 )
 def test_a_robots_txt_in_an_encoding_or_none_hides_no_other(
     tmp_path: Path, pack: Callable[[list[bytes]], bytes], headers: list[str], body: bytes

@@ -124,6 +124,7 @@ def test_a_chunked_body_in_an_encoding_is_decoded_and_costs_no_record_behind_it(
         (["Transfer-Encoding: Chunked"], chunked(PAGE).replace(b"3e8\r\n", b"003E8 ; name=value\r\n")),
         (["Transfer-Encoding: chunked"], chunked(PAGE)[:-2] + b"Trailer: x\r\n\r\n"),
     ],
+    ids=["raw deflate", "br over gzip", "gzip twice", "transfer", "chunked twice", "members", "extensions", "trailer"],
 )
 def test_encodings_are_undone_as_browsers_do(read_between: Callable[..., Record], headers: list[str], body: bytes) -> None:
     assert read_between(response("http://h/2", body, *headers)).body == PAGE
@@ -132,7 +133,9 @@ def test_encodings_are_undone_as_browsers_do(read_between: Callable[..., Record]
 @pytest.mark.parametrize("transfer", [[], ["Transfer-Encoding: chunked"]])
 @pytest.mark.parametrize("encoding", [*ENCODE, "gzip, br"])
 @pytest.mark.parametrize(
-    "text", [PAGE, b"Disallow: /x\n", b"x^2 is a square", "<p>Größe".encode("latin-1"), b"hello " * 99, b""]
+    "text",
+    [PAGE, b"Disallow: /x\n", b"x^2 is a square", "<p>Größe".encode("latin-1"), b"hello " * 99, b""],
+    ids=["page", "rule", "square", "latin-1", "hello", "nothing"],
 )
 def test_a_body_that_its_headers_wrongly_call_encoded_is_taken_as_it_is(
     read_between: Callable[..., Record], encoding: str, transfer: list[str], text: bytes
