@@ -144,7 +144,9 @@ def test_records_without_headers_are_rows_with_the_reason(tmp_path: Path, read_f
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body"), [("gzip", b"no gzip at all"), ("gzip", gzip.compress(b"<p>x")[:-9]), ("br", b"\xff\xff\xff")]
+    ("encoding", "body"),
+    [("gzip", b"no gzip at all"), ("gzip", gzip.compress(b"<p>x")[:-9]), ("br", b"\xff\xff\xff")],
+    ids=["no gzip", "cut off", "no brotli"],
 )
 def test_a_body_that_is_not_in_the_encoding_it_claims_stops_nothing(
     tmp_path: Path, read_file: ReadFile, encoding: str, body: bytes

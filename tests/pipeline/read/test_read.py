@@ -101,6 +101,7 @@ def test_damage_in_the_middle_is_counted_and_reading_goes_on_behind_it(make_warc
 @pytest.mark.parametrize(
     "content",
     [b"", b"not an archive", b"\0" * 5000, gzip.compress(b"not an archive either"), b"\x1f\x8b\x08", b"WARC/1.0\r\nContent-Le"],
+    ids=["empty", "words", "zeros", "gzip", "magic", "header"],
 )
 def test_what_is_no_archive_is_one_unreadable_record_at_most(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.warc.gz"
