@@ -14,7 +14,11 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from cluster.stage import Context
 from cluster.store import Location, expand, parquet_bytes, write_shard
+from pipeline.read.boundaries import BLANK_LINE, SLACK, Members, boundaries
+from pipeline.read.http_body import parse_http, read_http_body
+from pipeline.read.record import Part, Record, first_line
 from pipeline.read.streams import GZIP, WINDOW
+from pipeline.read.warc import read_warc
 from pipeline.shards import run_here, run_shards
 from pipeline.url import canonical_url
 from pipeline.url import host_of as plain_host
@@ -123,36 +127,57 @@ def scan_archive(place: Location) -> Iterator[HostFile]:
     """The hosts' rules in a WARC file, without decompressing its pages where each record is a gzip member.
 
     There, only the first bytes of each member are decompressed, and the next one is searched for by its magic:
-    about four times faster than reading the file (tests/benchmarks/rights.py). What cannot be read is left out.
-    Memory: one window of 1 MB.
+    about four times faster than reading the file (tests/benchmarks/rights.py). Every other archive is read whole.
+    What cannot be read is left out. Memory: one window of 1 MB.
     """
     with place.open() as stream:
-        if stream.read(3) != GZIP_MEMBER:
-            stream.seek(0)
-            yield from read_host_files(stream)
-            return
-        for offset in rules_members(stream):
+        offsets = rules_members(stream) if isinstance(boundaries(stream), Members) else None
+        for offset in offsets or ():
             stream.seek(offset)
-            yield from read_host_files(stream, first_only=True)
+            if file := first_host_file(stream):
+                yield file
+    if offsets is None:
+        yield from read_host_files(place)
 
 
-def rules_members(stream: Any) -> Iterator[int]:
-    """Offsets of the gzip members whose WARC header names a host's rules."""
-    position, window = 0, b""
-    stream.seek(0)
+def read_host_files(place: Location) -> Iterator[HostFile]:
+    """The hosts' rules by reading all of an archive, also behind damage."""
+    try:
+        for row in read_warc(place, Part(str(place), place.name, "warc"), TEXT_BYTES, host_record):
+            if file := host_file(row):
+                yield file
+    except (OSError, zlib.error):
+        return
+
+
+def rules_members(stream: Any) -> list[int] | None:
+    """Offsets of the gzip members whose WARC header names a host's rules; None where a member holds more than a record.
+
+    The last four bytes of a member are the size of what it holds (RFC 1952, section 2.3.1), which must be that of its
+    first record. So archives are noticed that are members of a record each in some places only.
+    """
+    offsets: list[int] = []
+    position, window, at, expected = 0, b"", 0, None
     while True:
+        stream.seek(position + len(window))
         block = stream.read(WINDOW)
         window += block
         # The last kilobytes wait for the next block, so that a header is never cut.
         end = len(window) - (4096 if block else 0)
-        found = window.find(GZIP_MEMBER)
+        found = window.find(GZIP_MEMBER, at)
         while 0 <= found < end:
-            if names_rules(member_head(window[found : found + 4096])):
-                yield position + found
+            head = member_head(window[found : found + 4096])
+            if head.startswith(b"WARC/"):
+                if not has_size(window[max(found - 4, 0) : found], expected):
+                    return None
+                expected = record_size(head)
+                if names_rules(head):
+                    offsets.append(position + found)
             found = window.find(GZIP_MEMBER, found + 1)
         if not block:
-            return
-        position, window = position + max(end, 0), window[max(end, 0) :]
+            return offsets if has_size(window[-4:], expected) else None
+        kept = max(end - 4, 0)
+        position, window, at = position + kept, window[kept:], max(at, end) - kept
 
 
 def member_head(data: bytes) -> bytes:
@@ -163,6 +188,18 @@ def member_head(data: bytes) -> bytes:
         return b""
 
 
+def record_size(head: bytes) -> int | None:
+    """Bytes of the WARC record that begins so, without what separates it from the next; None where its header is longer."""
+    header = head.find(BLANK_LINE) + len(BLANK_LINE)
+    length = re.search(rb"^Content-Length:[ \t]*(\d{1,15})[ \t]*\r$", head[:header], re.I | re.M)
+    return header + int(length[1]) if length else None
+
+
+def has_size(written: bytes, expected: int | None) -> bool:
+    """Whether a member that ends with `written` holds one record of the expected size. None: nobody knows."""
+    return expected is None or (int.from_bytes(written, "little") - expected) % (1 << 32) <= SLACK
+
+
 def names_rules(head: bytes) -> bool:
     """Whether this is the WARC header of a response with one of the three addresses."""
     if not head.startswith(b"WARC/"):
@@ -171,29 +208,42 @@ def names_rules(head: bytes) -> bool:
     return target is not None and b"WARC-Type: request" not in head and bool(host_file_kind(target[1].decode("latin-1")))
 
 
-def read_host_files(stream: Any, first_only: bool = False) -> Iterator[HostFile]:
+def first_host_file(stream: Any) -> HostFile | None:
     try:
         for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
-            if file := host_file(record):
-                yield file
-            if first_only:
-                return
+            return host_file(host_record(record, "", TEXT_BYTES))
     except OSError:
-        return
+        pass
+    return None
 
 
-def host_file(record: WarcRecord) -> HostFile | None:
-    """The host's rules in a response record; None for every other record and for answers that state no rules."""
+def host_record(record: WarcRecord, file: str, limit: int) -> Record:
+    """The answer to a request for a host's rules, its first `limit` bytes; `about` for every other record."""
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
-    kind = host_file_kind(url)
-    if not kind or not record.is_http or record.record_type & WarcRecordType.request:
+    row = Record(file, record.stream_pos, url=url, time=record.headers.get("WARC-Date") or "", about=True)
+    if not host_file_kind(url) or not record.is_http or record.record_type & WarcRecordType.request:
+        return row
+    try:
+        record = parse_http(record, 2 * limit)
+        if record.http_headers is not None:
+            row.about, row.status = False, record.http_headers.status_code or 0
+            row.headers = record.http_headers.to_tuples()
+            row.body = read_http_body(record, limit)[0][:limit]
+    except (OSError, ValueError) as error:
+        row.problem, row.note = "unreadable", first_line(error)
+    return row
+
+
+def host_file(row: Record) -> HostFile | None:
+    """The host's rules in a response; None for every other record and for answers that state no rules."""
+    kind = host_file_kind(row.url)
+    if not kind or row.about:
         return None
-    record.parse_http(auto_decode="all")
-    if record.http_headers is None:
+    if 300 <= row.status < 400:
+        location = next((value for name, value in row.headers if name.lower() == "location"), "")
+        moved = canonical_url(location, row.url)
+        return HostFile(plain_host(row.url), kind, row.time, "", moved) if moved else None
+    if row.problem or not isinstance(row.body, bytes):
         return None
-    time, status = record.headers.get("WARC-Date") or "", record.http_headers.status_code or 0
-    if 300 <= status < 400:
-        moved = canonical_url(record.http_headers.get("Location") or "", url)
-        return HostFile(plain_host(url), kind, time, "", moved) if moved else None
-    text = record.reader.read(TEXT_BYTES).decode("utf-8", "replace") if status == 200 else ""
-    return HostFile(plain_host(url), kind, time, text)
+    text = row.body.decode("utf-8", "replace") if row.status == 200 else ""
+    return HostFile(plain_host(row.url), kind, row.time, text)

@@ -41,7 +41,7 @@ def read_part(part: Part, limit: int) -> Iterator[Record]:
         for record in READERS[part.format](Location.of(part.uri), part, limit):
             record.source, record.priority = part.source, part.priority
             yield record
-    except (OSError, EOFError, zlib.error, pa.ArrowException, RequestError) as error:
+    except (OSError, EOFError, zlib.error, pa.ArrowException, UnicodeDecodeError, RequestError) as error:
         yield Record(
             part.name, part.start, problem="unreadable", note=first_line(error), source=part.source, priority=part.priority
         )

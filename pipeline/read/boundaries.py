@@ -47,7 +47,7 @@ class PlainRecords:
         """Offset of the first record at or after `start` and before `end`."""
         return search(self.stream, VERSION, start, end, plain_record_begins)
 
-    def ending(self, offset: int, claimed: int) -> Ending:
+    def ending(self, offset: int, claimed: int, is_first: bool = True) -> Ending:
         self.stream.seek(offset)
         head = self.stream.read(HEADER)
         header = head.find(BLANK_LINE) + 4
@@ -70,8 +70,8 @@ class Members:
         """Offset of the first record at or after `start` and before `end`."""
         return search(self.stream, MEMBER, start, end, member_begins_record)
 
-    def ending(self, offset: int, claimed: int) -> Ending:
-        """Memory: one window, whatever the member holds."""
+    def ending(self, offset: int, claimed: int, is_first: bool = True) -> Ending:
+        """is_first: of the records in the member that begins at `offset`. Memory: one window, whatever the member holds."""
         self.stream.seek(offset)
         member, head, size = zlib.decompressobj(wbits=31), b"", 0
         try:
@@ -81,6 +81,8 @@ class Members:
                     head, size = head + piece[: HEADER - len(head)], size + len(piece)
                     if member.eof:
                         end = self.stream.tell() - len(member.unused_data)
+                        if not is_first:
+                            return Ending(end, wrong_tail(Slice(self.stream, offset, end), "gzip", size, claimed))
                         return Ending(end, wrong_length(head, size, claimed))
                     block = member.unconsumed_tail
         except zlib.error as error:
@@ -103,7 +105,7 @@ class Frames:
         """Offset of the first record at or after `start` and before `end`."""
         return search(self.stream, ZSTD, start, end, frame_begins_record)
 
-    def ending(self, offset: int, claimed: int) -> Ending:
+    def ending(self, offset: int, claimed: int, is_first: bool = True) -> Ending:
         end = frame_end(self.stream, offset)
         behind = self.next_record(offset + 1, 1 << 62) if end is None else end
         if end is None:
@@ -117,6 +119,8 @@ class Frames:
                 head, size = head + piece[: HEADER - len(head)], size + len(piece)
         except OSError as error:
             return Ending(self.next_record(offset + 1, 1 << 62), str(error))
+        if not is_first and not content.failure:
+            return Ending(end, wrong_tail(Slice(self.stream, offset, end), "zstd", size, claimed))
         return Ending(end, content.failure or wrong_length(head, size, claimed))
 
 
@@ -211,6 +215,17 @@ def wrong_length(head: bytes, size: int, claimed: int) -> str:
     if header > 3 and claimed <= held <= claimed + SLACK:
         return ""
     return f"claims {claimed} bytes and holds {max(0, held - 4)}"
+
+
+def wrong_tail(packed: Slice, kind: str, size: int, claimed: int) -> str:
+    """What is wrong with the last of several records, which end with it at `size`; empty where its Content-Length is right."""
+    begins = size - len(BLANK_LINE) - claimed
+    if begins > len(BLANK_LINE):
+        content = Inflated(packed, kind)
+        content.seek(begins - len(BLANK_LINE))
+        if content.read(len(BLANK_LINE)) == BLANK_LINE:
+            return ""
+    return f"claims {claimed} bytes and ends elsewhere"
 
 
 def frame_end(stream: Any, offset: int) -> int | None:

@@ -9,7 +9,7 @@ import zlib
 from cluster.store import Location
 from pipeline.read.boundaries import DICTIONARY
 from pipeline.read.languages import language_of
-from pipeline.read.sniff import HTML_START
+from pipeline.read.sniff import begins_html, behind_prolog
 from pipeline.read.streams import GZIP, ZSTD, Inflated
 from pipeline.read.text import is_binary
 
@@ -27,8 +27,7 @@ SUFFIXES = {
     ".txt": "text",
     ".text": "text",
 }
-POSTS = re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<posts[\s>]", re.DOTALL)
-DOCTYPE_POSTS = re.compile(rb"(?:<\?xml[^>]*>\s*)?<!DOCTYPE posts\b")
+POSTS = re.compile(rb"<posts[\s>]|<!DOCTYPE posts\b")
 ARCHIVES = ((b"7z\xbc\xaf\x27\x1c", "7z"), (b"PK\x03\x04", "zip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"Rar!", "rar"))
 NONE_OF_THEM = "neither WARC, WET, HTML, JSONL, Parquet, text, source code nor a Stack Exchange dump"
 
@@ -46,18 +45,18 @@ def read_head(place: Location) -> bytes:
 
 def guess_format(uri: str, head: bytes) -> str:
     """warc, html, jsonl, parquet, text, code, stackexchange or unknown. head: the content's first bytes."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1024]
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     named = name_format(uri)
     if head.startswith(b"WARC/"):
         return "warc"
     if head.startswith(b"PAR1"):
         return "parquet"
-    if POSTS.match(start) or DOCTYPE_POSTS.match(start):
+    if POSTS.match(start, behind_prolog(start)):
         return "stackexchange"
     if head.startswith(DICTIONARY) and named == "warc":
         return "warc"
     # A bracket alone begins many a program and some texts too: there the name knows better.
-    if named != "code" and (HTML_START.match(start) or (named != "text" and start.startswith(b"<"))):
+    if named != "code" and (begins_html(start) or (named != "text" and start.startswith(b"<"))):
         return "html"
     if named not in ("code", "text") and start.startswith(b"{"):
         return "jsonl"

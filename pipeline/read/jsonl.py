@@ -9,6 +9,7 @@ from typing import Any
 from cluster.store import Location
 from pipeline.read.record import Part, Record, first_line, oversize, whole_text
 from pipeline.read.streams import lines, open_content
+from pipeline.read.text import decoded_text
 
 SAID = ("text", "content", "body", "message", "value")  # what forums and chat logs call the words of a post
 
@@ -41,14 +42,20 @@ def json_record(line: bytes, length: int, file: str, offset: int, limit: int) ->
 
 
 def field_record(fields: dict[str, Any], file: str, offset: int, limit: int) -> Record:
-    """A record of the fields url and html, text, or messages / posts with title."""
-    row = Record(file, offset, url=whole_text(str(fields.get("url") or f"{file}#{offset}")))
-    if isinstance(fields.get("html"), str):
-        row.charset, row.body = "utf-8", whole_text(fields["html"]).encode()
-    elif isinstance(fields.get("text"), str):
-        row.mime, row.body = "text/plain", whole_text(fields["text"])
-    elif text := thread_text(fields):
+    """A record of the fields url and html, text, or messages / posts with title. Bytes have their charset guessed."""
+    url = fields.get("url") or f"{file}#{offset}"
+    row = Record(file, offset, url=url.decode("utf-8", "replace") if isinstance(url, bytes) else whole_text(str(url)))
+    html, text = fields.get("html"), fields.get("text")
+    if isinstance(html, bytes):
+        row.charset, row.body = None, html
+    elif isinstance(html, str):
+        row.charset, row.body = "utf-8", whole_text(html).encode()
+    elif isinstance(text, bytes):
+        row.mime, row.body = "text/plain", decoded_text(text, row)
+    elif isinstance(text, str):
         row.mime, row.body = "text/plain", whole_text(text)
+    elif thread := thread_text(fields):
+        row.mime, row.body = "text/plain", whole_text(thread)
     else:
         row.problem = "no_text_or_html"
     return oversize(row, len(row.body), limit) if len(row.body) > limit else row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -195,3 +196,102 @@ def test_a_damaged_archive_gives_what_can_be_read(tmp_path: Path, damage: Callab
     foreign_archive(path, True)
     path.write_bytes(damage(path.read_bytes()))
     assert all(file.host in ("a.example", "b.example") for file in scan_archive(Location.of(path)))
+
+
+RULES = b"User-agent: GPTBot\nDisallow: /\n"
+
+
+def answer(url: str, body: bytes, *headers: str) -> bytes:
+    http = "\r\n".join(["HTTP/1.1 200 OK", *headers, "", ""]).encode() + body
+    named = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-01-01T00:00:00Z\r\n"
+    about = f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    return (named + about).encode() + http + b"\r\n\r\n"
+
+
+def crawl(pages: int = 20, body: bytes = b"<p>words") -> list[bytes]:
+    """robots.txt of ten hosts, each in front of some pages; none is the first record."""
+    records = []
+    for host in range(10):
+        records += [answer(f"http://h{host}.example/{page}", b"%d %d " % (host, page) + body) for page in range(pages)]
+        records.append(answer(f"http://h{host}.example/robots.txt", RULES))
+    return records
+
+
+def members(records: list[bytes]) -> bytes:
+    return b"".join(map(gzip.compress, records))
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda records: b"".join(records),
+        members,
+        lambda records: b"".join(pa.compress(record, "zstd", asbytes=True) for record in records),
+        lambda records: gzip.compress(b"".join(records)),
+        lambda records: b"".join(gzip.compress(b"".join(records[at : at + 7])) for at in range(0, len(records), 7)),
+        lambda records: members(records[:100]) + gzip.compress(b"".join(records[100:])),
+        lambda records: members(records[:100]) + gzip.compress(b"".join(records[100:150])) + members(records[150:]),
+    ],
+    ids=["plain", "members", "frames", "one member", "sevens", "then one member", "one member between"],
+)
+def test_rules_are_found_however_many_records_a_gzip_member_holds(tmp_path: Path, pack: Callable[[list[bytes]], bytes]) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(pack(crawl()))
+    found = list(scan_archive(Location.of(path)))
+    assert [(file.host, file.text) for file in found] == [(f"h{host}.example", RULES.decode()) for host in range(10)]
+
+
+def test_rules_are_found_everywhere_in_an_archive_of_many_windows(tmp_path: Path) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(members(crawl(4, random.Random(1).randbytes(100_000))))
+    assert path.stat().st_size > 3 * host_files.WINDOW
+    assert [file.host for file in scan_archive(Location.of(path))] == [f"h{host}.example" for host in range(10)]
+
+
+def test_an_archive_of_a_record_each_member_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(members(crawl()))
+    monkeypatch.setattr(host_files, "read_host_files", None)
+    assert len(list(scan_archive(Location.of(path)))) == 10
+
+
+@pytest.mark.parametrize(
+    "pack", [members, b"".join, lambda records: gzip.compress(b"".join(records))], ids=["members", "plain", "one member"]
+)
+@pytest.mark.parametrize("headers", [["Content-Encoding: gzip"], ["Content-Encoding: gzip", "Transfer-Encoding: chunked"]])
+@pytest.mark.parametrize(
+    "body",
+    [b"\x1f\x8b damaged", b"5\r\ndam", gzip.compress(RULES), b"%x\r\n%s\r\n0\r\n\r\n" % (len(RULES), RULES)],
+    ids=["damaged", "cut off", "gzip", "chunked"],
+)
+def test_a_robots_txt_in_an_encoding_or_none_hides_no_other(
+    tmp_path: Path, pack: Callable[[list[bytes]], bytes], headers: list[str], body: bytes
+) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(pack([answer("http://odd.example/robots.txt", body, *headers), *crawl(2)]))
+    found = [file.host for file in scan_archive(Location.of(path)) if file.host != "odd.example"]
+    assert found == [f"h{host}.example" for host in range(10)]
+
+
+def test_damage_in_an_archive_hides_no_rules_behind_it(tmp_path: Path) -> None:
+    path, records = tmp_path / "x.warc", crawl()
+    records[3] = b"\0" * 300 + records[3][300:]
+    records[30] = records[30].replace(b"Content-Length: ", b"Content-Length: 9")
+    path.write_bytes(b"".join(records))
+    assert [file.host for file in scan_archive(Location.of(path))] == [f"h{host}.example" for host in range(10)]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "none", "br"])
+def test_the_rules_of_a_host_that_compresses_them_or_only_says_so_count(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.warc.gz"
+    packed = gzip.compress(RULES) if encoding.endswith("gzip") else RULES
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(packed), packed)
+    sent = answer("http://a.example/robots.txt", chunks, f"Content-Encoding: {encoding}", "Transfer-Encoding: chunked")
+    path.write_bytes(gzip.compress(sent))
+    assert [file.text for file in scan_archive(Location.of(path))] == [RULES.decode()]
+
+
+def test_of_a_long_robots_txt_the_beginning_counts(tmp_path: Path) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(gzip.compress(answer("http://a.example/robots.txt", RULES + b"#" * 2_000_000)))
+    assert [len(file.text) for file in scan_archive(Location.of(path))] == [host_files.TEXT_BYTES]

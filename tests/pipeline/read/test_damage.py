@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline.archive import WarcFile
@@ -119,6 +120,21 @@ def test_a_record_whose_length_lies_is_unreadable_and_swallows_none_of_the_next(
     assert all(record.note for record in records if record.problem)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True)], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("task_bytes", [None, 300])
+@pytest.mark.parametrize("lie", ["", "700", "2"])
+def test_the_last_of_several_records_in_a_member_behind_members_of_one_is_read_if_its_length_is_right(
+    tmp_path: Path, read_file: ReadFile, pack: Callable[[bytes], bytes], task_bytes: int | None, lie: str
+) -> None:
+    pages = [exchange(f"http://h/{number}", b"<p>x" * 40) for number in range(9)]
+    if lie:
+        pages[8] = exchange("http://h/8", b"<p>x" * 40, Content_Length=lie)
+    path = tmp_path / "x"
+    path.write_bytes(b"".join(map(pack, pages[:5])) + pack(b"".join(pages[5:])))
+    read = [(record.url, record.problem) for record in read_file(path, task_bytes=task_bytes)]
+    assert read == [(f"http://h/{number}", "unreadable" if lie and number == 8 else "") for number in range(9)]
+
+
 def test_records_without_headers_are_rows_with_the_reason(tmp_path: Path, read_file: ReadFile) -> None:
     path = tmp_path / "x"
     path.write_bytes(exchange("http://h/1", b"<p>") + b"WARC/1.0\r\n\r\n\r\n\r\n" + exchange("http://h/2", b"<p>"))
@@ -128,7 +144,9 @@ def test_records_without_headers_are_rows_with_the_reason(tmp_path: Path, read_f
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body"), [("gzip", b"no gzip at all"), ("gzip", gzip.compress(b"<p>x")[:-9]), ("br", b"\xff\xff\xff")]
+    ("encoding", "body"),
+    [("gzip", b"no gzip at all"), ("gzip", gzip.compress(b"<p>x")[:-9]), ("br", b"\xff\xff\xff")],
+    ids=["no gzip", "cut off", "no brotli"],
 )
 def test_a_body_that_is_not_in_the_encoding_it_claims_stops_nothing(
     tmp_path: Path, read_file: ReadFile, encoding: str, body: bytes

@@ -101,6 +101,7 @@ def test_damage_in_the_middle_is_counted_and_reading_goes_on_behind_it(make_warc
 @pytest.mark.parametrize(
     "content",
     [b"", b"not an archive", b"\0" * 5000, gzip.compress(b"not an archive either"), b"\x1f\x8b\x08", b"WARC/1.0\r\nContent-Le"],
+    ids=["empty", "words", "zeros", "gzip", "magic", "header"],
 )
 def test_what_is_no_archive_is_one_unreadable_record_at_most(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.warc.gz"
@@ -206,6 +207,47 @@ def test_parquet_in_parts_gives_every_row_once(tmp_path: Path) -> None:
     records = read(*parts)
     assert [(each.url, each.offset) for each in records] == [(f"u{n}", n) for n in range(100)]
     assert [each.body for each in records] == [str(n) * n for n in range(100)]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_a_parquet_column_of_bytes_is_html_or_text(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "x.parquet"
+    page, words = "<meta charset=windows-1252><p>Größe".encode("cp1252"), "Größe".encode()
+    pq.write_table(pa.table({"html": pa.array([page, None], kind), "text": pa.array([None, words], kind)}), path)
+    records = read(Part(str(path), "x", "parquet", groups=[0]))
+    assert [(each.body, each.mime, each.charset, each.problem) for each in records] == [
+        (page, "text/html", None, ""),
+        ("Größe", "text/plain", "utf-8", ""),
+    ]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_a_parquet_string_that_is_no_utf_8_costs_no_other_row(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "x.parquet"
+    accents = "un café près de la gare, où l'été est très agréable".encode("latin-1")
+    columns = {
+        "url": [b"http://h/0", b"http://h/\xff", None, b"http://h/3"],
+        "html": [b"<p>zero", None, b"<p>caf\xe9", None],
+        "text": [None, accents, None, "größer".encode()],
+    }
+    layout = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}[kind]
+    table = {name: pa.array(values, layout).view(kind) for name, values in columns.items()}
+    pq.write_table(pa.table(table), path)
+    assert [(each.url, each.body, each.problem) for each in read(Part(str(path), "x", "parquet", groups=[0]))] == [
+        ("http://h/0", b"<p>zero", ""),
+        ("http://h/\ufffd", accents.decode("latin-1"), ""),
+        ("x#2", b"<p>caf\xe9", ""),
+        ("http://h/3", "größer", ""),
+    ]
+
+
+def test_parquet_strings_that_are_no_utf_8_in_a_list_or_a_dictionary_stop_no_run(tmp_path: Path) -> None:
+    path, bad = tmp_path / "x.parquet", pa.array([b"one", b"caf\xe9", b"one"], pa.binary()).view(pa.string())
+    lists = pa.ListArray.from_arrays([0, 1, 2, 3], bad)
+    pq.write_table(pa.table({"html": lists, "text": ["a", "b", "c"]}), path)
+    assert [each.body for each in read(Part(str(path), "x", "parquet", groups=[0]))] == ["a", "b", "c"]
+    pq.write_table(pa.table({"text": pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), bad)}), path)  # Arrow reads none of it
+    assert [each.problem for each in read(Part(str(path), "x", "parquet", groups=[0]))] == ["unreadable"]
 
 
 def test_small_files_share_a_unit_and_large_ones_are_cut(tmp_path: Path) -> None:
