@@ -20,8 +20,7 @@ from pipeline.read.record import Part, Record, first_line
 from pipeline.read.streams import GZIP, WINDOW
 from pipeline.read.warc import read_warc
 from pipeline.shards import run_here, run_shards
-from pipeline.url import canonical_url
-from pipeline.url import host_of as plain_host
+from pipeline.url import canonical_url, host_of
 
 GZIP_MEMBER = GZIP + b"\x08"  # with the one compression method there is
 KINDS = {"/robots.txt": "robots", "/.well-known/tdmrep.json": "tdmrep", "/ai.txt": "ai_txt"}
@@ -70,7 +69,7 @@ def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
         for _ in range(5):  # RFC 9309, section 2.3.1.2: five redirects at least, also to another host
             if file.text or not file.moved:
                 break
-            file = newest.get((plain_host(file.moved), host_file_kind(file.moved)), HostFile(host, kind, "", ""))
+            file = newest.get((host_of(file.moved), host_file_kind(file.moved)), HostFile(host, kind, "", ""))
         if file.text and is_rules(file.text):
             rows.append({"host": host, "kind": kind, "time": file.time, "text": file.text})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -213,7 +212,7 @@ def first_host_file(stream: Any) -> HostFile | None:
         for record in ArchiveIterator(stream, record_types=WarcRecordType.any_type, parse_http=False):
             return host_file(host_record(record, "", TEXT_BYTES))
     except OSError:
-        pass
+        return None  # `records` has a row that tells of it
     return None
 
 
@@ -242,8 +241,8 @@ def host_file(row: Record) -> HostFile | None:
     if 300 <= row.status < 400:
         location = next((value for name, value in row.headers if name.lower() == "location"), "")
         moved = canonical_url(location, row.url)
-        return HostFile(plain_host(row.url), kind, row.time, "", moved) if moved else None
+        return HostFile(host_of(row.url), kind, row.time, "", moved) if moved else None
     if row.problem or not isinstance(row.body, bytes):
         return None
     text = row.body.decode("utf-8", "replace") if row.status == 200 else ""
-    return HostFile(plain_host(row.url), kind, row.time, text)
+    return HostFile(host_of(row.url), kind, row.time, text)
