@@ -19,7 +19,7 @@ class Source(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$", description="what rows and reports call it: a-z, 0-9, _ . -")
-    input: list[str] = Field(min_length=1, description="paths, directories, globs or URIs")
+    input: list[str] = Field(min_length=1, description="paths, directories, globs (`**` for all directories below) or URIs")
     weight: float | None = Field(
         None,
         gt=0,
@@ -49,7 +49,7 @@ class CrawlSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     input: list[str] = Field(
-        default_factory=list, description="paths, globs or URIs of files; replaces the crawl: short for one source of that name"
+        default_factory=list, description="paths, directories, globs or URIs; replaces the crawl: short for one source of that name"
     )
     sources: list[Source] = Field(
         default_factory=list,
