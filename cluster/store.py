@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -223,6 +224,32 @@ class Store:
     def __init__(self, root: str | Path) -> None:
         self.root = Location.of(root)
 
+    def check(self, writing: bool) -> None:
+        """Raises RequestError where the root cannot be reached, or, with `writing`, where nothing can be put there.
+
+        Writing makes a local root; an object store is asked for the bucket only, so as to leave nothing in it.
+        """
+        try:
+            bucket = Location(self.root.filesystem, self.root.path.partition("/")[0])
+            there = (self.root if self.root.is_local or not writing else bucket).exists()
+            if self.root.is_local and writing:
+                Path(self.root.path).mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=self.root.path).close()
+            elif self.root.is_local and there and not Path(self.root.path).is_dir():
+                raise RequestError(f"{self.root}: cannot be the root (a file is there); choose another --root")
+            elif writing and not there:
+                raise RequestError(f"{self.root}: there is no bucket {bucket.path}; create it, or choose another --root")
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                f"{printable(str(self.root))}: the name of the root is not UTF-8; choose another --root"
+            ) from error
+        except OSError as error:
+            said = (self.root.is_local and error.strerror) or first_words(error)
+            remedy = (
+                "choose another --root" if self.root.is_local else "check the address, the credentials and what they permit"
+            )
+            raise RequestError(f"{self.root}: cannot be the root ({said}); {remedy}") from error
+
     def artefact(self, stage: str, key: str) -> Artefact | None:
         """The committed artefact, or None while there is none."""
         place = self.root / stage / key
@@ -309,9 +336,8 @@ def expand(pattern: str) -> list[dict[str, Any]]:
     try:
         entries = {entry.path: entry for entry in candidates(place) if entry.is_file}
     except OSError as error:
-        said = " ".join(str(error).split())[:200]
         raise RequestError(
-            f"{printable(pattern)}: cannot be listed ({said}); check the credentials and what they permit"
+            f"{printable(pattern)}: cannot be listed ({first_words(error)}); check the credentials and what they permit"
         ) from error
     found = sorted(named(place.path, entries))
     if not found:
@@ -372,6 +398,10 @@ def entries_in(place: Location, recursive: bool = False, hidden: bool = False) -
 
 def remote_entry(info: pafs.FileInfo) -> Entry:
     return Entry(info.path, info.type == pafs.FileType.File, info.size or 0, info.mtime_ns or 0)
+
+
+def first_words(error: OSError) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def printable(path: str) -> str:

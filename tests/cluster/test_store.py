@@ -89,6 +89,13 @@ def test_a_directory_travels_to_the_store_and_back_unchanged(store: Store, tmp_p
             assert hashlib.sha256((copy / name).read_bytes()).hexdigest() == expected
 
 
+def test_a_root_in_a_bucket_that_does_not_exist_is_refused_for_writing(s3_root: str) -> None:
+    Store(s3_root).check(writing=True)
+    assert Location.of(s3_root).files() == []
+    with pytest.raises(RequestError, match="s3://no-such-bucket/x: there is no bucket no-such-bucket; create it, or choose"):
+        Store("s3://no-such-bucket/x").check(writing=True)
+
+
 def test_a_failed_write_leaves_no_file_behind(tmp_path: Path) -> None:
     place = Location.of(tmp_path / "file")
     with pytest.raises(TypeError):
