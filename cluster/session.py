@@ -63,7 +63,14 @@ class Session:
         embedded = self.address in (None, "local")
         import ray
 
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": f"pageloom-{os.getpid()}"}
+        from cluster.job import Job
+
+        options: dict[str, Any] = {
+            "job_config": Job(),
+            "log_to_driver": False,
+            "logging_level": "error",
+            "namespace": f"pageloom-{os.getpid()}",
+        }
         if embedded:
             temporary.remove_abandoned()
             self.temporary = temporary.make_directory("ray")
