@@ -51,11 +51,12 @@ def test_a_session_ends_what_it_started_and_no_other_child_of_its_process() -> N
 
 @pytest.mark.slow
 def test_a_module_of_the_user_s_takes_no_library_s_place_in_the_workers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "colorsys.py").write_text("raise SystemExit('the user runs this, not we')")
+    for name in ("colorsys", "random", "numpy"):  # a worker's, the dashboard's, everybody's
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the user runs this, not we')")
     monkeypatch.chdir(tmp_path)
-    session = Session(ClusterSettings(dashboard=False, object_store_mb=100))
+    session = Session(ClusterSettings(object_store_mb=100, dashboard_port=free_port))
 
     def path_and_place() -> tuple[list[str], str]:
         import colorsys
@@ -71,3 +72,4 @@ def test_a_module_of_the_user_s_takes_no_library_s_place_in_the_workers(
         session.stop()
     assert str(tmp_path) not in path
     assert str(tmp_path) not in place
+    assert "PYTHONSAFEPATH" not in os.environ
