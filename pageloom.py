@@ -72,10 +72,10 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)  # what a command exits with; 130 after Ctrl-C
     except RequestError as error:
-        err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
+        tell(error)
         sys.exit(2)
     except WorkError as error:
-        err.print(f"pageloom: {error}", style="red", markup=False, soft_wrap=True)
+        tell(error)
         sys.exit(1)
     except typer.Abort:
         code = INTERRUPTED
@@ -90,10 +90,22 @@ def main() -> None:
     sys.exit(code)
 
 
+def tell(error: Exception) -> None:
+    words = str(error).encode("utf-8", "backslashreplace").decode()  # names of files may hold bytes that no terminal takes
+    err.print(f"pageloom: {words}", style="red", markup=False, soft_wrap=True)
+
+
 def load(recipe: str | None, root: str | None, settings: list[str] | None, inputs: list[str] | None = None) -> Recipe:
     chosen = load_recipe(MODEL, recipe, as_overrides(root, settings, inputs))
     check_recipe(chosen)
     return chosen
+
+
+def opened(chosen: Recipe) -> Store:
+    """The recipe's root, to be read."""
+    store = Store(chosen.root_uri)
+    store.check(writing=False)
+    return store
 
 
 def as_overrides(root: str | None, settings: list[str] | None, inputs: list[str] | None) -> list[str]:
@@ -134,6 +146,7 @@ def run(
         from serving.engine import check_port
 
         check_port(serve)
+    store.check(writing=True)
     logs = logs_directory(store.root, chosen.name)
     with running(session, logs) as console:
         with lock_root(store.root, wait):
@@ -214,7 +227,7 @@ def plan(
 ) -> None:
     """Say for every stage whether it is done, stale (and what changed) or to do. Runs nothing."""
     chosen = load(recipe, root, set, input)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     planned = make_plan(chosen, STAGES, store, known_stage(until))
     held = held_pages(store)
     if as_json:
@@ -251,9 +264,10 @@ def ablate(
 
     asked = read_ablation(ablation)
     chosen = recipes(asked, ABLATED, as_overrides(root, set, input))
-    store, session = Store(chosen[0][1].root_uri), Session(chosen[0][1].cluster)
+    store, session = opened(chosen[0][1]), Session(chosen[0][1].cluster)
     runs = plan_runs(chosen, store)
     session.check()
+    store.check(writing=True)
     logs = logs_directory(store.root, asked.name)
     with running(session, logs, 2 if as_json else 1) as console, lock_root(store.root, wait):
         done = sum(run.done for run in runs)
@@ -289,7 +303,7 @@ def variants_table(rows: list[dict[str, Any]]) -> Table:
 def status(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None, as_json: JsonOption = False) -> None:
     """Say what a root holds: the newest artefact of every stage, its size, and who is writing."""
     chosen = load(recipe, root, set)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     newest = [found[-1] for stage in STAGES if (found := store.artefacts(stage.name))]
     holder = current_holder(store.root)
     rows: list[dict[str, Any]] = [
@@ -324,7 +338,7 @@ def line_of(chosen: Recipe, store: Store) -> dict[str, Artefact | None]:
 def report(recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None) -> None:
     """Write the run's report again from what the artefacts tell of themselves."""
     chosen = load(recipe, root, set)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     out.print(f"report  {write_report(chosen, store, make_plan(chosen, STAGES, store))}", soft_wrap=True)
 
 
@@ -357,7 +371,7 @@ def show_pages(
     from pipeline.show import reasons_named, rejected_pages
 
     chosen = load(recipe, root, set, input)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     made = line_of(chosen, store)
     pages, records = made["pages"], made["records"]
     if pages is None or records is None:
@@ -391,7 +405,7 @@ def show_dedup(
     from pipeline.show import cluster_of, largest_clusters
 
     chosen = load(recipe, root, set, input)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     made = line_of(chosen, store)
     dedup, pages = made["dedup"], made["pages"]
     if dedup is None or pages is None:
@@ -435,7 +449,8 @@ def forget(
     named = [entry(kind, value, reason) for kind, values in asked for value in values or ()]
     if not named:
         raise RequestError("forget: nothing named; give --url, --host or --warc-record")
-    store = Store(load(recipe, root, None).root_uri)
+    store = opened(load(recipe, root, None))
+    store.check(writing=True)
     held = find_holders(store, [stage.name for stage in STAGES], Forgotten(named))
     for each in named:
         new = remember(store.root, each)
@@ -485,7 +500,7 @@ def trace(
     from pipeline.trace import Training, describe, trace_page
 
     chosen = load(recipe, root, set, input)
-    store = Store(chosen.root_uri)
+    store = opened(chosen)
     artefacts = line_of(chosen, store)
     if artefacts["pages"] is None:  # stale, perhaps because the page was just forgotten: the last line that is whole
         artefacts = newest_line(store, [stage.name for stage in STAGES], "pages") or artefacts
@@ -506,7 +521,7 @@ def serve(recipe: RecipeArgument = None, input: InputOption = None, root: RootOp
     began = time.time()
     chosen = load(recipe, root, set, input)
     check_port(chosen.serve)  # type: ignore[attr-defined]
-    store, session = Store(chosen.root_uri), Session(chosen.cluster)
+    store, session = opened(chosen), Session(chosen.cluster)
     session.check()
     last = make_plan(chosen, STAGES, store)[-1]
     release = store.artefact(last.stage.name, last.key)

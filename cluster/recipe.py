@@ -79,9 +79,9 @@ def shipped_recipes() -> list[str]:
 
 def read_recipe(source: str) -> dict[str, Any]:
     if source in shipped_recipes():
-        text = resources.files("cluster.recipes").joinpath(f"{source}.yaml").read_text()
+        text = resources.files("cluster.recipes").joinpath(f"{source}.yaml").read_bytes()
     elif Path(source).is_file():
-        text = Path(source).read_text()
+        text = Path(source).read_bytes()
     else:
         raise RequestError(f"{source}: no such recipe file, nor a shipped recipe ({', '.join(shipped_recipes())})")
     try:
@@ -104,7 +104,10 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise RequestError(f"--set {override}: {parent} is not a section")
         values = inner
-    values[last] = yaml.safe_load(text)
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RequestError(f"--set {override}: not valid YAML: {' '.join(str(error).split())}; quote the value") from error
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

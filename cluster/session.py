@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,14 @@ class Session:
         embedded = self.address in (None, "local")
         import ray
 
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": f"pageloom-{os.getpid()}"}
+        from cluster.job import Job
+
+        options: dict[str, Any] = {
+            "job_config": Job(),
+            "log_to_driver": False,
+            "logging_level": "error",
+            "namespace": f"pageloom-{os.getpid()}",
+        }
         if embedded:
             temporary.remove_abandoned()
             self.temporary = temporary.make_directory("ray")
@@ -80,7 +88,8 @@ class Session:
             options["address"] = self.address
         others, on_sigterm = set(psutil.Process().children()), signal.getsignal(signal.SIGTERM)
         try:
-            context = ray.init(**options)
+            with safe_path():
+                context = ray.init(**options)
         except Exception as error:  # a node that is late on a busy machine is a bare Exception in Ray
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RequestError(f"Ray did not start: {first}; `pageloom doctor` checks ports, memory and disk") from error
@@ -120,6 +129,20 @@ class Session:
         self._mailbox = None
         if self.temporary is not None and not self.keep_logs:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def safe_path() -> Iterator[None]:
+    """What is started here, and all that it starts, does not import from the directory that the user stands in."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def free_port(wanted: int) -> int:

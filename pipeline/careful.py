@@ -80,7 +80,8 @@ class CarefulExtractor:
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115
         settings = {"seconds": self.seconds, "memory_mb": self.memory_mb, "limits": asdict(self.limits)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.careful", json.dumps(settings)],
+            # -P: the working directory is the user's, a numpy.py in it is not ours.
+            [sys.executable, "-P", "-m", "pipeline.careful", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.complaints,

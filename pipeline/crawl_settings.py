@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.pydoc_server import PydocSettings
 from pipeline.weights import whole_weights
@@ -13,13 +14,24 @@ CRAWLED = "crawl"  # the source of pages that the crawl itself fetched
 FORMATS = Literal["warc", "html", "jsonl", "parquet", "text", "code", "stackexchange"]
 
 
+def expression(text: str) -> str:
+    """A regular expression as Python has them. Raises ValueError for any other."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(
+            f"not a regular expression ({error}); a sign that is meant literally has a backslash before it"
+        ) from error
+    return text
+
+
 class Source(BaseModel):
     """Files that belong together: what they are called, how much they weigh, which copy of a page to keep."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$", description="what rows and reports call it: a-z, 0-9, _ . -")
-    input: list[str] = Field(min_length=1, description="paths, directories, globs or URIs")
+    input: list[str] = Field(min_length=1, description="paths, directories, globs (`**` for all directories below) or URIs")
     weight: float | None = Field(
         None,
         gt=0,
@@ -49,7 +61,8 @@ class CrawlSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     input: list[str] = Field(
-        default_factory=list, description="paths, globs or URIs of files; replaces the crawl: short for one source of that name"
+        default_factory=list,
+        description="paths, directories, globs or URIs; replaces the crawl: short for one source of that name",
     )
     sources: list[Source] = Field(
         default_factory=list,
@@ -63,7 +76,9 @@ class CrawlSettings(BaseModel):
     host_files: bool = Field(
         True, description="ask each host once for /.well-known/tdmrep.json and /ai.txt, so that `pages.rights` can respect them"
     )
-    exclude: list[str] = Field(default_factory=list, description="regular expressions; a URL that one matches is not fetched")
+    exclude: list[Annotated[str, AfterValidator(expression)]] = Field(
+        default_factory=list, description="regular expressions; a URL that one matches is not fetched"
+    )
     delay: float = Field(
         1.0,
         ge=0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from cluster.store import Location
+from cluster.errors import RequestError
+from cluster.globs import named
+from cluster.store import Location, named_place
 from pipeline.crawl_settings import Source
 from pipeline.read.formats import guess_format, read_head, why_unknown
 from pipeline.read.licence import LICENCE_BYTES, is_licence_file, licences_in, nearest
@@ -42,22 +43,22 @@ def inventory(external: Iterable[Mapping[str, Any]], sources: Sequence[Source]) 
 
 
 def by_source(external: Iterable[Mapping[str, Any]], sources: Sequence[Source]) -> list[tuple[Source, list[Mapping[str, Any]]]]:
-    """Each source with its files, in the sources' order; every file once."""
-    patterns = [(source, [str(Location.of(pattern)) for pattern in source.input]) for source in sources]
-    dealt: dict[str, list[Mapping[str, Any]]] = {source.name: [] for source in sources}
-    seen = set[str]()
-    for each in external:
-        if each["uri"] not in seen:
-            seen.add(each["uri"])
-            dealt[next(source.name for source, named in patterns if any(names(one, each["uri"]) for one in named))].append(each)
-    return [(source, dealt[source.name]) for source in sources]
+    """Each source with its files, in the sources' order; every file once.
 
-
-def names(pattern: str, uri: str) -> bool:
-    """Whether a path, directory or glob names the file: what `cluster.store.expand` finds it by."""
-    if any(mark in pattern for mark in "*?["):
-        return fnmatch.fnmatchcase(uri, pattern)
-    return uri == pattern or uri.startswith(pattern.rstrip("/") + "/")
+    Raises RequestError for a source that is left without any.
+    """
+    files = {each["uri"]: each for each in external}
+    owner: dict[str, str] = {}
+    for source in sources:
+        its = {uri for pattern in source.input for uri in named(str(named_place(pattern)), files)}
+        if its and its <= owner.keys():
+            raise RequestError(
+                f"crawl.sources: {source.name} is left without a file, since a file belongs to the first source that names it "
+                f"and {', '.join(sorted({owner[uri] for uri in its}))} named all of its {len(its)}; "
+                f"put {source.name} before, or leave it out"
+            )
+        owner |= dict.fromkeys(its - owner.keys(), source.name)
+    return [(source, [files[uri] for uri in files if owner.get(uri) == source.name]) for source in sources]
 
 
 def format_of(file: Mapping[str, Any], given: str | None) -> tuple[str, str]:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.rights_settings import RightsSettings
+
+
+def selector(text: str) -> str:
+    """A CSS selector that extraction understands. Raises ValueError for any other: every page would fail at it."""
+    from resiliparse.extract.html2text import extract_plain_text  # reads pages only: most recipes name no selector
+    from resiliparse.parse.html import CSSParserException, HTMLTree
+
+    try:
+        extract_plain_text(HTMLTree.parse("<p>"), skip_elements=[text])
+    except CSSParserException as error:
+        raise ValueError(f"not a CSS selector ({' '.join(str(error).split())}); write it as in `div.menu`") from error
+    return text
 
 
 class LineSettings(BaseModel):
@@ -37,7 +51,7 @@ class RecordsSettings(BaseModel):
     max_replaced: float = Field(
         0.02, ge=0, le=1, description="share of undecodable characters; above it a page is `undecodable`"
     )
-    skip_elements: list[str] = Field(
+    skip_elements: list[Annotated[str, AfterValidator(selector)]] = Field(
         default_factory=list, description="CSS selectors of elements that are boilerplate on every page of a site"
     )
     ask_trafilatura_below: float = Field(

@@ -48,6 +48,20 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
         (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, records, classifiers, pages"),
         (["run", "--root", "ftp://x/y"], "ftp://x/y: cannot open this location"),
+        (["run", "--root", "/dev/null/x"], "/dev/null/x: cannot be the root (Not a directory); choose another --root"),
+        (["run", "--root", "/proc/xx"], "/proc/xx: cannot be the root (No such file or directory); choose another --root"),
+        (["run", "--root", __file__], f"{__file__}: cannot be the root (File exists); choose another --root"),
+        (["status", "--root", __file__], f"{__file__}: cannot be the root (a file is there); choose another --root"),
+        (["forget", "--host", "h", "--root", "/dev/null/x"], "/dev/null/x: cannot be the root (Not a directory); choose"),
+        (["run", "--root", "lat\udce9"], "lat\\xe9: the name of the root is not UTF-8; choose another --root"),
+        (["run", "--input", "lat\udce9"], "lat\\xe9: no file there; check the path"),
+        (["run", "lat\udce9.yaml"], "lat\\udce9.yaml: no such recipe file"),
+        (["run", "--set", "records={"], "--set records={: not valid YAML: while parsing a flow node"),
+        (
+            ["plan", "--set", "records.skip_elements=[div, 'div[']"],
+            "records.skip_elements.1: value error, not a CSS selector (CSS parser error: Syntax error.",
+        ),
+        (["plan", "--set", "crawl.exclude=['(']"], "crawl.exclude.0: value error, not a regular expression (missing ), "),
         (["run", "--nonsense"], "No such option: --nonsense"),
         (["trace", "http://x/"], "nothing crawled yet"),
         (["report"], "no finished stage to report on yet; `pageloom run` makes some"),
@@ -62,6 +76,15 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
 )
 def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
     assert words in refusal(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["run", "status", "plan"])
+def test_a_bucket_that_cannot_be_reached_is_one_line_before_any_work(tmp_path: Path, free_port: int, command: str) -> None:
+    s3 = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    message = refusal(command, "--root", "s3://bucket/root", cwd=tmp_path, HOME=str(tmp_path), **s3)
+    assert "s3://bucket/root: cannot be the root (When getting information for " in message
+    assert message.endswith("; check the address, the credentials and what they permit")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_taken_port_is_named_before_any_work(tmp_path: Path) -> None:

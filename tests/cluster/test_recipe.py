@@ -95,3 +95,9 @@ def test_a_missing_recipe_names_the_shipped_ones() -> None:
 @pytest.mark.parametrize("override", ["pretrain.steps", "=3", "name.x=1"])
 def test_an_override_of_wrong_form_is_refused(tmp_path: Path, override: str) -> None:
     assert f"--set {override}:" in refusal(write(tmp_path, "name: n"), override)
+
+
+def test_a_recipe_that_is_not_utf8_is_told_in_one_line(tmp_path: Path) -> None:
+    source = tmp_path / "latin.yaml"
+    source.write_bytes(b"name: caf\xe9\n")
+    assert "latin.yaml: not valid YAML: unacceptable character" in refusal(str(source))

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import ray
@@ -46,3 +47,29 @@ def test_a_session_ends_what_it_started_and_no_other_child_of_its_process() -> N
         assert not any(process.is_running() for process in mine)
         assert other.poll() is None
         other.kill()
+
+
+@pytest.mark.slow
+def test_a_module_of_the_user_s_takes_no_library_s_place_in_the_workers(
+    tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("colorsys", "random", "numpy"):  # a worker's, the dashboard's, everybody's
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the user runs this, not we')")
+    monkeypatch.chdir(tmp_path)
+    session = Session(ClusterSettings(object_store_mb=100, dashboard_port=free_port))
+
+    def path_and_place() -> tuple[list[str], str]:
+        import colorsys
+
+        import cluster
+
+        return sys.path, f"{colorsys.__file__} {cluster.__file__}"
+
+    try:
+        session.start()
+        path, place = ray.get(ray.remote(max_retries=0)(path_and_place).remote())
+    finally:
+        session.stop()
+    assert str(tmp_path) not in path
+    assert str(tmp_path) not in place
+    assert "PYTHONSAFEPATH" not in os.environ

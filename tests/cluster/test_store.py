@@ -1,15 +1,20 @@
 """The store keeps artefacts whole, on a local directory and on S3 alike."""
 
+import glob
 import hashlib
 import json
+import os
 import pickle
 from pathlib import Path
+from typing import Any
 
+import fsspec
+import pyarrow.fs as pafs
 import pytest
 import xxhash
 
 from cluster.errors import RequestError
-from cluster.store import MANIFEST, WORK, Location, Manifest, Store, expand, shard_records, write_shard
+from cluster.store import MANIFEST, WORK, Location, Manifest, Store, candidates, expand, shard_records, write_shard
 
 
 def manifest(stage: str = "pages", key: str = "k1") -> Manifest:
@@ -84,6 +89,13 @@ def test_a_directory_travels_to_the_store_and_back_unchanged(store: Store, tmp_p
             assert hashlib.sha256((copy / name).read_bytes()).hexdigest() == expected
 
 
+def test_a_root_in_a_bucket_that_does_not_exist_is_refused_for_writing(s3_root: str) -> None:
+    Store(s3_root).check(writing=True)
+    assert Location.of(s3_root).files() == []
+    with pytest.raises(RequestError, match="s3://no-such-bucket/x: there is no bucket no-such-bucket; create it, or choose"):
+        Store("s3://no-such-bucket/x").check(writing=True)
+
+
 def test_a_failed_write_leaves_no_file_behind(tmp_path: Path) -> None:
     place = Location.of(tmp_path / "file")
     with pytest.raises(TypeError):
@@ -101,6 +113,128 @@ def test_expand_lists_files_directories_and_globs_in_name_order_with_their_sizes
     assert listed(str(tmp_path / "*.warc")) == [("a.warc", 1), ("b.warc", 2)]
     assert listed(str(tmp_path)) == [("a.warc", 1), ("b.warc", 2), ("c.txt", 3)]
     assert listed(str(tmp_path / "c.txt")) == [("c.txt", 3)]
+
+
+TREE = (
+    *("x.html", "y.htm", "a1.html", "b/x.html", "b/c/x.html", "b/c/d/y.html", "e[1]/x.html", "star*.txt"),
+    *(".dot.html", ".git/x.html", "b/.cache/x.html", "b/.cache/.deep/x.html"),
+)
+
+
+def tree(top: Path) -> Path:
+    for name in TREE:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(name)
+    return top
+
+
+def named_in(top: Path | str, pattern: str) -> list[str]:
+    return [file["uri"][len(str(top)) + 1 :] for file in expand(f"{top}/{pattern}")]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("*.html", "?.htm*", "[a-x]*.html", "[!x]*.html", "*", "*/*.html", "*/*/*.html", "b/*/x.html", "*/c/*.html"),
+        *("**/*.html", "**/x.html", "b/**/x.html", "**", "b/**", "**/c/**/*.html", "*/**/x.html", "**/[c-d]/*"),
+        *(".*", ".git/*", "**/.cache/*", "*/.cache/x.html", "*/.cache/.*/*", "e[[]1]/*", "[e]*/x.html", "b/../*.html"),
+    ],
+)
+def test_a_glob_names_the_files_that_pythons_glob_names(tmp_path: Path, pattern: str) -> None:
+    top = tree(tmp_path)
+    found = glob.glob(f"{glob.escape(str(top))}/{pattern}", recursive=True)
+    judged = sorted({os.path.relpath(path, top) for path in found if os.path.isfile(path)})
+    assert judged
+    assert named_in(top, pattern) == judged
+
+
+def test_a_glob_names_the_same_objects_of_a_bucket_as_files_of_a_directory(s3_root: str, tmp_path: Path) -> None:
+    tree(tmp_path)
+    for name in TREE:
+        (Location.of(s3_root) / name).write_bytes(name.encode())
+    for pattern in (
+        "*.html",
+        "*/*.html",
+        "**/*.html",
+        "b/**",
+        "*/c/*.html",
+        ".git/*",
+        "**/.cache/*",
+        "",
+        "b",
+        "e[1]",
+        "star*.txt",
+    ):
+        assert named_in(s3_root, pattern) == named_in(tmp_path, pattern) != []
+
+
+def test_a_path_that_exists_is_meant_literally_whatever_signs_are_in_it(tmp_path: Path) -> None:
+    for name in ("a[1].html", "a1.html", "br[1]/in.html", "br1/in.html", "what?.html", "whats.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert named_in(tmp_path, "a[1].html") == ["a[1].html"]
+    assert named_in(tmp_path, "br[1]") == ["br[1]/in.html"]
+    assert named_in(tmp_path, "what?.html") == ["what?.html"]
+    assert named_in(tmp_path, "br[1]/*.html") == ["br1/in.html"]
+
+
+def test_a_glob_with_two_stars_inside_a_name_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_text("x")
+    with pytest.raises(RequestError, match=r"\*\*\.gz: `\*\*` stands for directories and must be a whole part of the path, as"):
+        expand(f"{tmp_path}/**.gz")
+
+
+def test_listing_goes_no_deeper_than_the_pattern(tmp_path: Path) -> None:
+    listed: list[tuple[str, bool]] = []
+
+    class Recording(pafs.FSSpecHandler):
+        def get_file_info_selector(self, selector: Any) -> Any:
+            listed.append((selector.base_dir[len(str(tmp_path)) :], selector.recursive))
+            return super().get_file_info_selector(selector)
+
+    def reached(pattern: str) -> list[tuple[str, bool]]:
+        listed.clear()
+        list(candidates(Location(pafs.PyFileSystem(Recording(fsspec.filesystem("file"))), f"{tree(tmp_path)}/{pattern}")))
+        return sorted(listed)
+
+    assert reached("*.html") == [("", False)]
+    assert reached("b/*/*.html") == [("/b", False), ("/b/c", False)]
+    assert reached("[be]*/c/*.html") == [("", False), ("/b/c", False), ("/e[1]/c", False)]
+    assert reached("b/**/x.html") == [("/b", True)]
+    assert reached("x.html") == []
+
+
+def test_a_directory_gives_each_file_once_in_spite_of_links_and_nothing_that_is_hidden(tmp_path: Path) -> None:
+    top, beside = tree(tmp_path / "top"), tmp_path / "beside"
+    (beside / "deep").mkdir(parents=True)
+    (beside / "deep" / "z.html").write_text("z")
+    (beside / "back").symlink_to(top)
+    for name, target in {
+        "loop": ".",
+        "b/up": "..",
+        "a-link": "b",
+        "out": "../beside",
+        "link.html": "x.html",
+        "broken.html": "nowhere",
+        "self": "self",
+    }.items():
+        (top / name).symlink_to(target)
+    visible = sorted(name for name in TREE if "/." not in f"/{name}")
+    assert named_in(top, "") == sorted([*visible, "link.html", "out/deep/z.html"])
+    assert named_in(top, "**/x.html") == sorted(name for name in visible if f"/{name}".endswith("/x.html"))
+    assert named_in(top, ".git") == [".git/x.html"]
+    assert named_in(top, "b/.cache") == ["b/.cache/x.html"]
+
+
+def test_a_name_that_is_not_utf8_is_told_with_the_remedy_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("x")
+    (tmp_path / os.fsdecode(b"lat\xe9.html")).write_text("x")
+    assert named_in(tmp_path, "*.txt") == ["good.txt"]
+    for pattern in ("", "*.html", os.fsdecode(b"lat\xe9.html")):
+        with pytest.raises(RequestError, match=r"/lat\\xe9\.html: the name of this file is not UTF-8; rename it"):
+            expand(f"{tmp_path}/{pattern}")
+    with pytest.raises(RequestError, match=r"/gone\\xe9\.html: no file there; check the path"):
+        expand(os.fsdecode(b"/gone\xe9.html"))
 
 
 def test_expand_lists_objects_of_a_bucket(s3_root: str) -> None:

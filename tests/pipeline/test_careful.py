@@ -41,6 +41,13 @@ def process_of(made: CarefulExtractor) -> int:
     return made.process.pid
 
 
+def test_a_module_in_the_working_directory_takes_no_library_s_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the user runs this, not we')")
+    monkeypatch.chdir(tmp_path)
+    with extractor() as careful_extract:
+        assert "The boat of number 7" in careful_extract(article(20)).text
+
+
 def test_it_finds_what_extraction_without_a_process_finds() -> None:
     html = f"<nav><a href='/'>Home</a></nav>{article(20)}<div class='x'>Ünique – 漢字 \U0001f600</div>\0"
     for limits in (NEVER, ALWAYS):

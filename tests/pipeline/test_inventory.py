@@ -191,6 +191,38 @@ def test_every_file_carries_its_source_and_units_its_priority(tmp_path: Path) ->
     assert [(each.source, each.priority) for each in records] == [("one", 3), *[("both", 0)] * 3]
 
 
+def test_a_glob_takes_no_file_of_another_source_from_the_directories_below(tmp_path: Path) -> None:
+    for name in ("x.html", "books/x.html", "books/a[1].html", "books/a1.html", "books/.draft/x.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("<p>words")
+    written = listing(
+        tmp_path,
+        recipe(
+            {"name": "web", "input": [f"{tmp_path}/*.html"]},
+            {"name": "odd", "input": [f"{tmp_path}/books/a[1].html"]},
+            {"name": "books", "input": [f"{tmp_path}/**/*.html"]},
+            {"name": "drafts", "input": [f"{tmp_path}/books/.draft"]},
+        ),
+    )
+    assert {file["uri"][len(str(tmp_path)) + 1 :]: file["source"] for file in written["files"]} == {
+        "x.html": "web",
+        "books/a[1].html": "odd",
+        "books/a1.html": "books",
+        "books/x.html": "books",
+        "books/.draft/x.html": "drafts",
+    }
+
+
+def test_a_source_left_without_a_file_by_those_before_it_is_a_wrong_request_that_names_them(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("words")
+    one, two = ({"name": name, "input": [f"{tmp_path}/{name[0]}.txt"]} for name in ("a", "b"))
+    with pytest.raises(
+        RequestError, match=r"crawl\.sources: again is left without a file, .* a, b named all of its 2; put again"
+    ):
+        listing(tmp_path, recipe(one, two, {"name": "again", "input": [f"{tmp_path}/*.txt"], "priority": 9}))
+
+
 def test_a_source_says_the_format_where_content_would_not(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>x")
     (tmp_path / "README").write_text("words")
