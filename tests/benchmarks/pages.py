@@ -43,6 +43,7 @@ from pipeline.record_worker import RecordWorker
 from pipeline.rights import Rights
 from pipeline.stages import STAGES
 from tests.benchmarks.peers import environment
+from tests.pipeline.silent import Silent
 
 COPIES = 4  # of the 925 pages
 RAY = "Ray's start"
@@ -141,17 +142,10 @@ def bare_extraction(path: Path) -> float:
     return len(pages) / (time.time() - began)
 
 
-class Unheard:
-    """A track that nobody follows."""
-
-    def advance(self, *_: object, **__: object) -> None:
-        pass
-
-
 def worker_alone(paths: list[Path], output: Path) -> float:
     """Pages a second of the records stage's worker in one loop in this process, with its extractor's: what Ray adds to."""
     settings = RecordsSettings()
-    worker = RecordWorker(settings, Rights(settings.rights), Location.of(output), Unheard())  # type: ignore[arg-type]
+    worker = RecordWorker(settings, Rights(settings.rights), Location.of(output), Silent())
     files = [{"uri": str(path), "name": path.name, "format": "warc", "bytes": path.stat().st_size} for path in paths]
     units = plan_units(files, int(settings.task_mb * 1e6))
     began = time.time()

@@ -16,6 +16,7 @@ from pipeline.corpus import by_source, choose_heldout, told_sources
 from pipeline.corpus_settings import CorpusSettings
 from pipeline.corpus_worker import CorpusWorker
 from pipeline.dedup.decisions import SCHEMA as DROPPED
+from tests.pipeline.silent import Silent
 
 
 def pages(number: int, seed: int = 0) -> pa.Table:
@@ -55,11 +56,6 @@ def write_dropped(place: Path, ids: list[int]) -> None:
     pq.write_table(pa.Table.from_pylist(rows, DROPPED), place / "decisions/part-000000.parquet")
 
 
-class Silent:
-    def advance(self, *_: object, **__: object) -> None:
-        """Where no Ray runs nobody follows the progress."""
-
-
 def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path) -> None:
     texts = ["write to a@example.org", "a duplicate", "rejected", "held out: b@example.org"]
     pq.write_table(
@@ -77,7 +73,7 @@ def test_only_kept_pages_come_through_redacted_and_on_their_side(tmp_path: Path)
     )
     write_dropped(tmp_path, [1])
     output = Location.of(tmp_path / "out")
-    worker = CorpusWorker(CorpusSettings(), Location.of(tmp_path), output, Silent())  # type: ignore[arg-type]
+    worker = CorpusWorker(CorpusSettings(), Location.of(tmp_path), output, Silent())
     unit = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [3], "total": 2}
     worker({"shard": 0, "split": "train", **unit})
     worker({"shard": 1, "split": "heldout", **unit})
@@ -125,7 +121,7 @@ def test_what_is_a_benchmark_s_leaves_the_corpus_and_is_listed_and_of_source_cod
     write_dropped(tmp_path, [])
     settings = CorpusSettings(benchmarks=[str(tmp_path / "benchmark.jsonl")])
     output = Location.of(tmp_path / "out")
-    worker = CorpusWorker(settings, Location.of(tmp_path), output, Silent())  # type: ignore[arg-type]
+    worker = CorpusWorker(settings, Location.of(tmp_path), output, Silent())
     part = {"uri": str(tmp_path / "part-000000.parquet"), "part": 0, "heldout": [], "total": 4}
     worker({"shard": 0, "split": "train", **part})
     left = pq.read_table(tmp_path / "out/train-000000.parquet").to_pylist()

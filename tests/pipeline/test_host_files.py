@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -30,6 +29,7 @@ from pipeline.host_files import (
 )
 from pipeline.host_rules import HostRules
 from pipeline.rights_settings import RightsSettings
+from tests.pipeline.silent import Silent
 
 
 def test_the_newest_rules_win_and_silence_undoes_nothing() -> None:
@@ -104,19 +104,6 @@ def test_rules_are_found_in_a_foreign_archive(tmp_path: Path, compressed: bool) 
     expected = foreign_archive(path, compressed)
     table = gather_host_rules(scan_archive(Location.of(path)))
     assert {f"{row['host']} {row['kind']}": row["text"] for row in table.to_pylist()} == expected
-
-
-class Silent:
-    """Where no driver listens nobody follows the progress."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return nothing
-
-
-def nothing(*_: object, **__: object) -> None:
-    pass
 
 
 def collected(place: Path, archives: list[Path], settings: RightsSettings | None = None) -> pa.Table:

@@ -19,11 +19,7 @@ from pipeline.page_worker import PageWorker
 from pipeline.record_worker import PAGE_SIGNALS, SCHEMA
 from pipeline.signals import signals
 from pipeline.words import Vocabulary
-
-
-class Silent:
-    def advance(self, *_: object, **__: object) -> None:
-        """Where no Ray runs nobody follows the progress."""
+from tests.pipeline.silent import Silent
 
 
 def record(number: int, text: str, **fields: Any) -> dict[str, Any]:
@@ -51,8 +47,7 @@ def decided(
         ]
         pq.write_table(pa.Table.from_pylist(rows, schema=SCORES), place / "scores.parquet")
     chosen = PagesSettings(**settings)
-    silent: Any = Silent()
-    worker = PageWorker(chosen, least_quality or {}, forgotten or Forgotten([]), Location.of(place / "out"), silent)
+    worker = PageWorker(chosen, least_quality or {}, forgotten or Forgotten([]), Location.of(place / "out"), Silent())
     worker({"shard": 0, "uri": str(place / "records.parquet"), "scores": str(place / "scores.parquet") if scores else ""})
     line = shard_records(Location.of(place / "out"))[0]["counts"]
     assert line["records"] == line["kept"] + sum(line["rejected"].values()) == len(records)

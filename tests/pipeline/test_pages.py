@@ -16,16 +16,9 @@ from pipeline import classifiers, record_worker
 from pipeline.page_settings import PagesSettings
 from pipeline.pages import run_pages
 from pipeline.show import rejected_pages
+from tests.pipeline.silent import Silent
 
 SHARD = "part-000000.parquet"
-
-
-class Silent:
-    def advance(self, *_: object, **__: object) -> None:
-        """Where no Ray runs nobody follows the progress."""
-
-    def worked(self, *_: float) -> None:
-        """Nor adds up the work."""
 
 
 @pytest.fixture
@@ -63,8 +56,7 @@ def decided(store: Store, rows: list[tuple[str, float, str]], **settings: Any) -
     }
     output: Location = store.attempt("pages", "k")
     nowhere: Any = None
-    silent: Any = Silent()
-    ctx = Context(PagesSettings(**settings), nowhere, inputs, [], output, output / WORK, silent, "")
+    ctx = Context(PagesSettings(**settings), nowhere, inputs, [], output, output / WORK, Silent(), "")
     run_pages(ctx)
     return inputs["records"], ctx
 

@@ -14,18 +14,9 @@ from cluster.session import Session
 from cluster.stage import Context
 from cluster.store import WORK, Location, shard_records, write_shard
 from pipeline.shards import attempted, run_here, run_shards
+from tests.pipeline.silent import Silent
 
 pytestmark = pytest.mark.slow
-
-
-class Silent:
-    """Where no driver listens nobody follows the progress."""
-
-    def advance(self, *_: object, **__: object) -> None: ...
-
-    def worked(self, *_: object) -> None: ...
-
-    def part(self, *_: object) -> None: ...
 
 
 class Writer:

@@ -25,29 +25,23 @@ from pipeline.read import Part
 from pipeline.record_settings import RecordsSettings
 from pipeline.record_worker import RecordWorker
 from pipeline.rights import Rights
+from tests.pipeline.silent import Silent
 
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 MODULES = ["bisect", "colorsys", "contextlib", "copy", "dis", "fractions", "heapq", "keyword", "queue", "sched", "textwrap"]
 STRICT: dict[str, Any] = {"refinedweb": True, "c4": True, "citations": True}
 
 
-class Silent:
-    def advance(self, *_: object, **__: object) -> None:
-        """Where no Ray runs nobody follows the progress."""
-
-
 def recorded(place: Path, kind: str, *paths: Path, **settings: Any) -> Path:
     """Files as `records` writes them, read as source code or as text."""
     chosen = RecordsSettings(**settings)
     parts = [asdict(Part(str(path), path.name, kind, source="ours", options={"licence": "MIT"})) for path in paths]
-    silent: Any = Silent()
-    RecordWorker(chosen, Rights(chosen.rights), Location.of(place), silent)({"shard": 0, "parts": parts})
+    RecordWorker(chosen, Rights(chosen.rights), Location.of(place), Silent())({"shard": 0, "parts": parts})
     return place / "part-000000.parquet"
 
 
 def paged(records: Path, place: Path, forgotten: Forgotten | None = None, **settings: Any) -> list[dict[str, Any]]:
-    silent: Any = Silent()
-    worker = PageWorker(PagesSettings(**settings), {}, forgotten or Forgotten([]), Location.of(place), silent)
+    worker = PageWorker(PagesSettings(**settings), {}, forgotten or Forgotten([]), Location.of(place), Silent())
     worker({"shard": 0, "uri": str(records), "scores": ""})
     return pq.read_table(place / "part-000000.parquet").to_pylist()
 
@@ -125,13 +119,12 @@ def test_ordinary_texts_are_drawn_among_prose_alone(mixed: Path) -> None:
 def test_code_has_no_score_so_the_quality_cut_neither_counts_nor_takes_it(mixed: Path, tmp_path: Path) -> None:
     settings = LinearSettings(bits=8)
     classifier = Classifier(np.zeros(1 << 8, dtype=np.float32), 0.0, settings, Features(settings))  # 0.5 for every text
-    silent: Any = Silent()
-    ScoreWorker({"quality": classifier.to_bytes()}, Location.of(tmp_path / "scores"), silent)({"shard": 0, "uri": str(mixed)})
+    ScoreWorker({"quality": classifier.to_bytes()}, Location.of(tmp_path / "scores"), Silent())({"shard": 0, "uri": str(mixed)})
     scored = tmp_path / "scores/part-000000.parquet"
     table = pq.read_table(scored)
     assert table["quality"].to_pylist() == [None] * len(MODULES) + [0.5] * 3
     assert {name: len(scores) for name, scores in scores_of([Location.of(scored)], "quality").items()} == {"": 3}
-    worker = PageWorker(PagesSettings(), {"": 1.0}, Forgotten([]), Location.of(tmp_path / "pages"), silent)
+    worker = PageWorker(PagesSettings(), {"": 1.0}, Forgotten([]), Location.of(tmp_path / "pages"), Silent())
     worker({"shard": 0, "uri": str(mixed), "scores": str(scored)})
     reasons = pq.read_table(tmp_path / "pages/part-000000.parquet")["reason"].to_pylist()
     assert reasons == [""] * len(MODULES) + ["quality"] * 3

@@ -16,17 +16,10 @@ from pipeline.dedup.decide import deduplicate, tell_duplicates
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.shards import Run, run_here
+from tests.pipeline.silent import Silent
 
 # Columns of text: what `Crawl.pages` calls a list of their values.
 NAMED = {"fetch_time": "times", "url": "urls", "source": "sources", "host": "hosts", "code_language": "code_languages"}
-
-
-class Silent:
-    def advance(self, *_: object, **__: object) -> None:
-        """Where no Ray runs nobody follows the progress."""
-
-    def worked(self, *_: float) -> None:
-        """Nor adds up the work."""
 
 
 def manifest(stage: str, key: str, settings: Mapping[str, Any], parents: Mapping[str, str], counts: dict[str, Any]) -> Manifest:
