@@ -21,20 +21,21 @@ from rich.text import Text
 
 from actors.stages import MEASUREMENT, check_recipe
 from actors.stages import STAGES as ACTORS
-from cluster.console import RunConsole, human_seconds, noise_to
+from cluster.amounts import human_seconds
 from cluster.errors import RequestError, WorkError
 from cluster.lock import current_holder, lock_root
+from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, load_recipe, read_recipe, recipe_model
 from cluster.run import logs_directory, run_plan
 from cluster.session import Session
-from cluster.stage import Planned, make_plan
 from cluster.store import Artefact, Store
+from cluster.track.console import RunConsole, noise_to
 from pipeline.stages import STAGES as PIPELINE
-from serving.engine import ServeSettings
+from serving.engine.settings import ServeSettings
 from serving.stages import STAGES as SERVING
 
 if TYPE_CHECKING:
-    from pipeline.holders import Held
+    from pipeline.provenance.holders import Held
 
 STAGES = (*PIPELINE, *ACTORS, *SERVING)
 MODEL = recipe_model(STAGES, serve=ServeSettings)
@@ -143,7 +144,7 @@ def run(
     session, store = Session(chosen.cluster), Store(chosen.root_uri)
     session.check()
     if serving:
-        from serving.engine import check_port
+        from serving.engine.app import check_port
 
         check_port(serve)
     store.check(writing=True)
@@ -187,8 +188,8 @@ def running(session: Session, logs: Path, descriptor: int = 1) -> Iterator[RunCo
 
 def serve_release(chosen: Recipe, release: Artefact, session: Session, console: RunConsole, logs: Path, began: float) -> None:
     """Start the endpoint, ask it one question, say how to repeat it."""
-    from serving.ask import ask, curl_line
-    from serving.engine import start, warm
+    from serving.client.ask import ask, curl_line
+    from serving.engine.app import start, warm
 
     settings: ServeSettings = chosen.serve  # type: ignore[attr-defined]
     started = time.time()
@@ -343,7 +344,7 @@ def report(recipe: RecipeArgument = None, root: RootOption = None, set: SetOptio
 
 
 def write_report(chosen: Recipe, store: Store, planned: list[Planned]) -> str:
-    from cluster.report import render
+    from cluster.report.render import render
 
     found = [artefact for each in planned if (artefact := store.artefact(each.stage.name, each.key))]
     if not found:
@@ -368,7 +369,7 @@ def show_pages(
     as_json: JsonOption = False,
 ) -> None:
     """Print pages that a reason rejected: value and threshold side by side, where from, and how the text begins."""
-    from pipeline.show import reasons_named, rejected_pages
+    from pipeline.pages.rejected import reasons_named, rejected_pages
 
     chosen = load(recipe, root, set, input)
     store = opened(chosen)
@@ -402,7 +403,7 @@ def show_dedup(
     as_json: JsonOption = False,
 ) -> None:
     """Print a cluster of duplicates: its pages, how similar they are and where they differ; or list the largest ones."""
-    from pipeline.show import cluster_of, largest_clusters
+    from pipeline.dedup.clusters import cluster_of, largest_clusters
 
     chosen = load(recipe, root, set, input)
     store = opened(chosen)
@@ -442,8 +443,8 @@ def forget(
     root: RootOption = None,
 ) -> None:
     """Leave pages out of every later run of this root, and say what already holds them. Deletes nothing."""
-    from pipeline.forget import Forgotten, Kind, entry, remember
-    from pipeline.holders import find_holders
+    from pipeline.provenance.holders import find_holders
+    from pipeline.rights.forget import Forgotten, Kind, entry, remember
 
     asked: list[tuple[Kind, list[str] | None]] = [("url", url), ("host", host), ("warc_record", warc_record)]
     named = [entry(kind, value, reason) for kind, values in asked for value in values or ()]
@@ -464,8 +465,8 @@ def forget(
 
 def held_pages(store: Store) -> Held:
     """What the artefacts of a root still hold of the pages to be forgotten."""
-    from pipeline.forget import Forgotten, entries
-    from pipeline.holders import Held, find_holders
+    from pipeline.provenance.holders import Held, find_holders
+    from pipeline.rights.forget import Forgotten, entries
 
     listed = entries(store.root)
     return find_holders(store, [stage.name for stage in STAGES], Forgotten(listed)) if listed else Held([], [])
@@ -496,8 +497,8 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Follow a page: crawled or not, kept or dropped and why, in which token shards, at which training steps."""
-    from pipeline.holders import newest_line
-    from pipeline.trace import Training, describe, trace_page
+    from pipeline.provenance.holders import newest_line
+    from pipeline.provenance.trace import Training, describe, trace_page
 
     chosen = load(recipe, root, set, input)
     store = opened(chosen)
@@ -516,7 +517,7 @@ def trace(
 @app.command()
 def serve(recipe: RecipeArgument = None, input: InputOption = None, root: RootOption = None, set: SetOption = None) -> None:
     """Serve the released model of a root without running anything else."""
-    from serving.engine import check_port
+    from serving.engine.app import check_port
 
     began = time.time()
     chosen = load(recipe, root, set, input)
@@ -540,7 +541,7 @@ def chat(
     set: SetOption = None,
 ) -> None:
     """Talk to a served model in the terminal."""
-    from serving.chat import talk
+    from serving.client.chat import talk
 
     chosen = load(recipe, None, set)
     settings: ServeSettings = chosen.serve  # type: ignore[attr-defined]

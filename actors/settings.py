@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from pipeline.weights import whole_weights
+from pipeline.crawl.weights import whole_weights
 
 
 class ModelSettings(BaseModel):

@@ -6,26 +6,26 @@ from typing import Any
 
 from actors.ablation.settings import MeasurementSettings
 from actors.evaluation.settings import EvaluationSettings
-from actors.rlhf.settings import RlhfSettings
+from actors.rl.settings import RlhfSettings
 from actors.settings import PretrainSettings, RewardSettings, SftSettings
 from cluster.errors import RequestError
 from cluster.stage import Context, Stage
 
 
 def base(ctx: Context) -> None:
-    from actors.pretrain import pretrain
+    from actors.tasks.pretrain import pretrain
 
     pretrain(ctx)
 
 
 def assistant(ctx: Context) -> None:
-    from actors.sft import finetune
+    from actors.tasks.sft import finetune
 
     finetune(ctx)
 
 
 def judge(ctx: Context) -> None:
-    from actors.judge import train_judge
+    from actors.tasks.judge import train_judge
 
     train_judge(ctx)
 
@@ -35,7 +35,7 @@ def named_files(settings: SftSettings | RewardSettings) -> list[str]:
 
 
 def aligned(ctx: Context) -> None:
-    from actors.rlhf.align import align
+    from actors.rl.align import align
 
     align(ctx)
 

@@ -204,8 +204,8 @@ def listener(number: int) -> str:
 
 
 def ray_address() -> Check:
-    from cluster.recipe import ClusterSettings
     from cluster.session import Session
+    from cluster.settings import ClusterSettings
 
     session = Session(ClusterSettings())
     if not session.address:

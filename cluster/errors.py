@@ -11,3 +11,7 @@ class RequestError(Exception):
 
 class WorkError(Exception):
     """The request was right but the work failed. Exit code 1; committed artefacts stay."""
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

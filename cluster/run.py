@@ -12,14 +12,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cluster.console import RunConsole
 from cluster.errors import FULL_DISK, RequestError, WorkError
 from cluster.memory import PeakMemory
+from cluster.plan import Planned
 from cluster.recipe import Recipe
 from cluster.session import Session
-from cluster.stage import Context, Planned
+from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
-from cluster.tracking import Recorder, Track, WandbRun
+from cluster.track.console import RunConsole
+from cluster.track.events import Track
+from cluster.track.history import Recorder
+from cluster.track.wandb import WandbRun
 
 
 def logs_directory(root: Location, name: str) -> Path:

@@ -18,7 +18,7 @@ from cluster import temporary
 from cluster.errors import RequestError
 
 if TYPE_CHECKING:
-    from cluster.recipe import ClusterSettings
+    from cluster.settings import ClusterSettings
 
 STOP_SECONDS = 3
 
@@ -58,7 +58,7 @@ class Session:
             ) from error
 
     def start(self) -> Any:
-        """Start or join Ray once; returns the session's mailbox actor (cluster.tracking.Mailbox)."""
+        """Start or join Ray once; returns the session's mailbox actor (cluster.track.events.Mailbox)."""
         if self._mailbox is not None:
             return self._mailbox
         embedded = self.address in (None, "local")
@@ -103,7 +103,7 @@ class Session:
             self.token_file = self.temporary / "dashboard-token"
             self.token_file.touch(mode=0o600)
             self.token_file.write_text(token + "\n")
-        from cluster.tracking import Mailbox
+        from cluster.track.events import Mailbox
 
         self._mailbox = ray.remote(num_cpus=0)(Mailbox).remote()
         return self._mailbox

@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +26,6 @@ import xxhash
 
 from cluster import temporary
 from cluster.errors import RequestError
-from cluster.globs import Entry, fits, is_glob, literal_part, local_entries, local_entry, named
 
 MANIFEST = "artefact.json"
 WORK = "_work"  # resumable state inside an attempt: never part of the artefact
@@ -325,79 +324,6 @@ def parquet_bytes(table: pa.Table) -> bytes:
 
 
 # External inputs
-
-
-def expand(pattern: str) -> list[dict[str, Any]]:
-    """Files that a path, directory, glob or URI names, in name order, with what identifies their content.
-
-    Returns [{uri, bytes, modified}]. Raises RequestError where nothing matches, or a local name is not UTF-8.
-    """
-    place = named_place(pattern)
-    try:
-        entries = {entry.path: entry for entry in candidates(place) if entry.is_file}
-    except OSError as error:
-        raise RequestError(
-            f"{printable(pattern)}: cannot be listed ({first_words(error)}); check the credentials and what they permit"
-        ) from error
-    found = sorted(named(place.path, entries))
-    if not found:
-        deeper = "; a glob names files, and `**/` those in directories below" if "*" in pattern else ""
-        raise RequestError(
-            f"{printable(pattern)}: no file there; check the path, or quote a glob so that the shell leaves it alone{deeper}"
-        )
-    if odd := next((path for path in found if printable(path) != path), None):
-        raise RequestError(f"{printable(odd)}: the name of this file is not UTF-8; rename it, `convmv` does so for whole trees")
-    scheme = "" if place.is_local else f"{place.filesystem.type_name}://"
-    return [{"uri": scheme + path, "bytes": entries[path].bytes, "modified": entries[path].modified} for path in found]
-
-
-def named_place(pattern: str) -> Location:
-    """Where a path, URI or glob points. Raises RequestError as `Location.of` does."""
-    if "://" not in pattern or pattern.startswith("s3://"):
-        return Location.of(pattern)
-    base = literal_part(pattern)  # in the others, glob signs are no URI or mean something else
-    place = Location.of(base)
-    return place if base == pattern else Location(place.filesystem, f"{place.path.rstrip('/')}/{pattern[len(base) :]}")
-
-
-def candidates(place: Location) -> Iterable[Entry]:
-    """Among which are the files that a pattern names. Lists no directory that it does not reach."""
-    if there := entry_of(place):
-        return [there] if there.is_file else entries_in(place, recursive=True)
-    if not is_glob(place.path):
-        return []
-    base = literal_part(place.path)
-    reached, segments = base.rstrip("/"), place.path[len(base) :].split("/")
-    directories = [reached]
-    while len(segments) > 1 and segments[0] != "**":
-        segment = segments.pop(0)
-        reached = f"{reached}/{segment}"
-        if is_glob(segment):
-            beside = (entry for each in directories for entry in entries_in(Location(place.filesystem, each)))
-            directories = [entry.path for entry in beside if not entry.is_file and fits(entry.path, reached)]
-        else:
-            directories = [f"{each}/{segment}" for each in directories]
-    recursive, hidden = segments[0] == "**", any(segment.startswith(".") for segment in segments)
-    return (entry for each in directories for entry in entries_in(Location(place.filesystem, each), recursive, hidden))
-
-
-def entry_of(place: Location) -> Entry | None:
-    if place.is_local:
-        return local_entry(place.path)
-    info = place.filesystem.get_file_info(place.path)
-    return None if info.type == pafs.FileType.NotFound else remote_entry(info)
-
-
-def entries_in(place: Location, recursive: bool = False, hidden: bool = False) -> Iterable[Entry]:
-    """What is in a directory, nothing where there is none; see `local_entries`. On object stores hidden ones are in it."""
-    if place.is_local:
-        return local_entries(place.path or "/", recursive, hidden)
-    selector = pafs.FileSelector(place.path, recursive=recursive, allow_not_found=True)
-    return map(remote_entry, place.filesystem.get_file_info(selector))
-
-
-def remote_entry(info: pafs.FileInfo) -> Entry:
-    return Entry(info.path, info.type == pafs.FileType.File, info.size or 0, info.mtime_ns or 0)
 
 
 def first_words(error: OSError) -> str:

@@ -3,69 +3,69 @@
 from __future__ import annotations
 
 from cluster.stage import Context, Stage
-from pipeline.classifier_settings import ClassifiersSettings, external_files
-from pipeline.corpus_settings import CorpusSettings
-from pipeline.crawl_settings import CrawlSettings
+from pipeline.classifiers.settings import ClassifiersSettings, external_files
+from pipeline.corpus.settings import CorpusSettings
+from pipeline.crawl.settings import CrawlSettings
 from pipeline.dedup.settings import DedupSettings
-from pipeline.forget import FORGET
-from pipeline.page_settings import PagesSettings
-from pipeline.record_settings import RecordsSettings
-from pipeline.token_settings import TokensSettings
-from pipeline.tokenizer_settings import TokenizerSettings
+from pipeline.pages.settings import PagesSettings
+from pipeline.records.settings import RecordsSettings
+from pipeline.rights.forget import FORGET
+from pipeline.tokens.settings import TokensSettings
+from pipeline.tokens.tokenizer_settings import TokenizerSettings
 
 
 def crawl(ctx: Context) -> None:
     """Web pages as WARC files, or the list of files the user gives."""
-    from pipeline.crawl import run_crawl
+    from pipeline.crawl.stage import run_crawl
 
     run_crawl(ctx)
 
 
 def records(ctx: Context) -> None:
     """A row a record: its text and all that can be measured of it, or why it has none."""
-    from pipeline.records import run_records
+    from pipeline.records.stage import run_records
 
     run_records(ctx)
 
 
 def classifiers(ctx: Context) -> None:
     """Quality and toxicity, trained on files that the recipe names, and the scores of all texts."""
-    from pipeline.classifiers import run_classifiers
+    from pipeline.classifiers.stage import run_classifiers
 
     run_classifiers(ctx)
 
 
 def pages(ctx: Context) -> None:
     """Which records are pages to keep, by thresholds, and the reason why the others are not."""
-    from pipeline.pages import run_pages
+    from pipeline.pages.stage import run_pages
 
     run_pages(ctx)
 
 
 def dedup(ctx: Context) -> None:
     """For each kept page, the page that stands for it."""
-    from pipeline.dedup.decide import run_dedup
+    from pipeline.dedup.stage import run_dedup
 
     run_dedup(ctx)
 
 
 def corpus(ctx: Context) -> None:
     """Documents without personal data, for training and held out."""
-    from pipeline.corpus import run_corpus
+    from pipeline.corpus.stage import run_corpus
 
     run_corpus(ctx)
 
 
 def tokenizer(ctx: Context) -> None:
     """Byte-level BPE and the chat template."""
-    from pipeline.tokenizer import run_tokenizer
+    from pipeline.tokens.tokenizer import run_tokenizer
 
     run_tokenizer(ctx)
 
 
 def tokens(ctx: Context) -> None:
     """Packed sequences of token ids."""
-    from pipeline.tokens import run_tokens
+    from pipeline.tokens.stage import run_tokens
 
     run_tokens(ctx)
 

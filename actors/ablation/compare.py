@@ -7,7 +7,8 @@ from statistics import fmean
 from typing import Any
 
 from actors.ablation.settings import RESULT
-from cluster.report import Bars, Block, Headline, Samples, Table, render
+from cluster.report.blocks import Bars, Block, Headline, Samples, Table
+from cluster.report.render import render
 from cluster.store import Artefact, Store
 
 SHOWN = 8  # passages whose continuations the report shows

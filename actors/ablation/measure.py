@@ -14,14 +14,14 @@ import ray
 from actors.ablation.passages import Passage, read_passages
 from actors.ablation.settings import RESULT, VerbatimSettings
 from actors.ablation.verbatim import Continued, continue_passages, copies_in
-from actors.bits import bits_per_byte
+from actors.data.bits import bits_per_byte
 from actors.evaluation.evaluator import Likelihood, loaded, text_likelihood
-from cluster.report import Table
+from cluster.report.blocks import Table
 from cluster.stage import Context
 from cluster.store import Artefact, Location
-from cluster.tracking import Track
-from pipeline.rows import texts
-from pipeline.tokenizer import documents
+from cluster.track.events import Track
+from pipeline.read.data_files import texts
+from pipeline.tokens.tokenizer import documents
 
 
 @dataclass(frozen=True)

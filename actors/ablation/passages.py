@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from actors.ablation.settings import VerbatimSettings
 from cluster.errors import RequestError
-from pipeline.rows import field, rows
+from pipeline.read.data_files import field, rows
 
 # A blank or line end behind a word: no token of byte-level BPE reaches across the place before it.
 BREAK = re.compile(r"(?<=\S)\s")

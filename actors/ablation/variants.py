@@ -12,14 +12,14 @@ from actors.ablation.passages import read_passages
 from actors.ablation.settings import Ablation, MeasurementSettings
 from actors.stages import MEASUREMENT, check_recipe
 from actors.stages import STAGES as ACTORS
-from cluster.console import RunConsole
 from cluster.errors import RequestError
+from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, load_recipe
 from cluster.run import run_plan
 from cluster.session import Session
-from cluster.stage import Planned, make_plan
 from cluster.store import Artefact, Store
-from pipeline.rows import texts
+from cluster.track.console import RunConsole
+from pipeline.read.data_files import texts
 from pipeline.stages import STAGES as PIPELINE
 
 LINE = (*PIPELINE, next(stage for stage in ACTORS if stage.name == "base"), MEASUREMENT)

@@ -8,11 +8,11 @@ from typing import Any
 import ray
 from ray.util import ActorPool
 
-from actors.bits import bits_per_byte
+from actors.data.bits import bits_per_byte
 from actors.evaluation.evaluator import Answered, Evaluator, Likelihood
 from actors.evaluation.intervals import paired_difference
 from actors.evaluation.settings import EvaluationSettings
-from cluster.report import Headline, Samples, Table
+from cluster.report.blocks import Headline, Samples, Table
 from cluster.stage import Context
 
 MODELS = ("base", "assistant", "aligned")

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from actors.chat import stop_tokens
+from actors.data.chat import stop_tokens
 from actors.evaluation.generation import Answers, sample_answers
 from actors.evaluation.likelihood import documents_nats
 from actors.evaluation.ngrams import bigram_nats, stream, unigram_nats
 from actors.evaluation.settings import EvaluationSettings
 from actors.evaluation.text import read_texts
-from actors.model import load_model, load_tokenizer
-from actors.rlhf.prompts import encode_prompts, read_prompts
-from actors.rlhf.reward import Reward
-from actors.rlhf.rollouts import Rollouts
+from actors.models.load import load_model, load_tokenizer
+from actors.rl.engines.rollouts import Rollouts
+from actors.rl.prompts import encode_prompts, read_prompts
+from actors.rl.scorers.reward import Reward
 from cluster.store import Artefact, Location
-from cluster.tracking import Track
+from cluster.track.events import Track
 
 BYTE_END = 256  # separates pages where symbols are bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedModel
 
-from actors.rlhf.logprobs import token_logprobs
+from actors.rl.logprobs import token_logprobs
 
 ROWS = 16  # windows a forward pass
 

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.store import Artefact, Location, write_shard
-from pipeline.dedup.candidates import shard_run
-from pipeline.dedup.exact import PREFERRED, Compared, replaced
+from pipeline.dedup.exact import Compared, replaced
 from pipeline.dedup.runs import run_bytes
-from pipeline.dedup.worker import hashes_of, sketch_name
+from pipeline.dedup.sketch_worker import sketch_name
 
 SCHEMA = pa.schema(
     [("doc_id", pa.int64()), ("canonical_id", pa.int64()), ("similarity", pa.float32()), ("reason", pa.string())]
@@ -76,33 +75,3 @@ class DecisionWorker:
         )
         counts = {name: int((reason == name).sum()) for name in REASONS}
         write_shard(self.output, shard, decisions_name(shard), run_bytes(table), pages=len(ids), **counts)
-
-
-def index_name(kind: str, shard: int) -> str:
-    return f"index/{kind}-{shard:06d}.parquet"
-
-
-class IndexWorker:
-    """What later crawls compare with: the band keys, or the hashes, of the pages of a shard that stay.
-
-    Rows (key, representative) sorted by key, where a key has at most `representatives`; or (high, low, doc_id and what
-    preference is decided by) sorted by hash. The band is part of a key.
-    """
-
-    def __init__(self, representatives: int, sketches: Location, output: Location) -> None:
-        self.representatives, self.sketches, self.output = representatives, sketches, output
-
-    def __call__(self, unit: dict[str, Any]) -> None:
-        kind, part = unit["kind"], unit["part"]
-        columns = ["doc_id", kind] if kind == "bands" else ["doc_id", *PREFERRED, kind]
-        sketch = pq.read_table((self.sketches / sketch_name(part)).open(), columns=columns)
-        gone = dropped(self.output, part)["doc_id"].to_numpy()
-        sketch = sketch.filter(pa.array(~np.isin(sketch["doc_id"].to_numpy(), gone)))
-        hashes = hashes_of(sketch, kind)
-        if kind == "bands":
-            table = shard_run(hashes, sketch["doc_id"].to_numpy(), self.representatives)
-        else:
-            table = sketch.drop_columns([kind]).append_column("high", pa.array(hashes[:, 0]))
-            table = table.append_column("low", pa.array(hashes[:, 1])).sort_by([("high", "ascending"), ("low", "ascending")])
-            table = table.select(["high", "low", "doc_id", *PREFERRED])
-        write_shard(self.output, unit["shard"], index_name(kind, part), run_bytes(table), rows=table.num_rows)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from cluster.store import Location, write_shard
 from pipeline.dedup.identity import crawl_of, named, place_of
 from pipeline.dedup.runs import key_range, lookup, read_range, run_bytes
-from pipeline.dedup.worker import hashes_of, sketch_name
+from pipeline.dedup.sketch_worker import hashes_of, sketch_name
 
 PREFERRED = ("priority", "characters", "fetch_time")
 

@@ -17,13 +17,15 @@ import pyarrow.parquet as pq
 import xxhash
 
 from cluster.store import Location, write_shard
-from cluster.tracking import Track
+from cluster.track.events import Track
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.runs import column, key_range, read_range, read_ranges, run_bytes
 from pipeline.dedup.settings import ParagraphSettings
-from pipeline.dedup.sketch import MULTIPLIER, mixed, normalised
-from pipeline.dedup.worker import kept_pages, sketch_name
-from pipeline.source_code import is_code
+from pipeline.dedup.sketch import normalised
+from pipeline.dedup.sketch_worker import sketch_name
+from pipeline.hashing import MULTIPLIER, mixed
+from pipeline.pages.shard import kept_pages
+from pipeline.records.source_code import is_code
 
 LINES = pa.schema([("doc_id", pa.int64()), ("lines", pa.list_(pa.int32()))])
 

@@ -12,6 +12,7 @@ import xxhash
 from rensa import RMinHash
 
 from pipeline.dedup.settings import DedupSettings
+from pipeline.hashing import MULTIPLIER, mixed
 
 
 def marks() -> str:
@@ -28,7 +29,6 @@ PLAIN_WORD, MARK = re.compile(r"\w+"), re.compile(f"[{marks()}]")  # looking for
 WORD = re.compile(rf"[\w{marks()}]+")
 HAN = re.compile("[\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+")
 ABUGIDA = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f]+")
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, odd (Knuth's multiplicative hashing)
 
 
 def normalised(text: str, characters: int) -> str:
@@ -132,14 +132,6 @@ def shingles(ngrams: np.ndarray) -> np.ndarray:
     new = np.ones(len(ordered), dtype=bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     return ordered[new]
-
-
-def mixed(values: np.ndarray) -> np.ndarray:
-    """Spread every input bit over all 64 (the finaliser of SplitMix64, Steele et al. 2014)."""
-    with np.errstate(over="ignore"):
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 PASS = 1 << 17  # characters whose hashes still fit the processor's caches

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from cluster.errors import RequestError
+from cluster.errors import RequestError, first_line
 from cluster.store import Location
-from pipeline.read.code import read_code
+from pipeline.read.code.files import read_code
 from pipeline.read.html import read_html
 from pipeline.read.jsonl import read_jsonl
 from pipeline.read.parquet import read_parquet
-from pipeline.read.record import Part, Record, first_line
+from pipeline.read.record import Part, Record
 from pipeline.read.stackexchange import read_stackexchange
 from pipeline.read.text import read_text
 from pipeline.read.units import plan_units
-from pipeline.read.warc import read_warc
+from pipeline.read.warc.records import read_warc
 
 __all__ = ["Part", "Record", "first_line", "plan_units", "read_part"]
 

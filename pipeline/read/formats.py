@@ -7,11 +7,11 @@ import re
 import zlib
 
 from cluster.store import Location
-from pipeline.read.boundaries import DICTIONARY
-from pipeline.read.languages import language_of
+from pipeline.read.code.languages import language_of
 from pipeline.read.sniff import begins_html, behind_prolog
 from pipeline.read.streams import GZIP, ZSTD, Inflated
 from pipeline.read.text import is_binary
+from pipeline.read.warc.boundaries import DICTIONARY
 
 HEAD = 1 << 16
 SUFFIXES = {

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.errors import first_line
 from cluster.store import Location
-from pipeline.read.record import Part, Record, first_line, oversize, whole_text
+from pipeline.read.record import Part, Record, oversize, whole_text
 from pipeline.read.streams import lines, open_content
 from pipeline.read.text import decoded_text
 

@@ -67,7 +67,3 @@ def oversize(record: Record, size: int, limit: int) -> Record:
 def whole_text(text: str) -> str:
     """JSON can spell half a surrogate pair, which no file can hold: it becomes a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cluster.store import Location
-from pipeline.charset import decode
+from pipeline.read.charset import decode
 from pipeline.read.html import file_url
 from pipeline.read.record import END, Part, Record, oversize
 from pipeline.read.streams import lines, open_content

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.store import Location
-from pipeline.read.boundaries import boundaries
 from pipeline.read.record import END, Part
 from pipeline.read.streams import AT_ONCE, compression
+from pipeline.read.warc.boundaries import boundaries
 
 SHARES = 16  # units a small input is cut into at least, so that a few workers end at about the same time
 LEAST = 1_000_000  # bytes; below that a task costs more than it reads

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from cluster.recipe import ClusterSettings  # before any `import ray`: it says what Ray reads while it is imported
 from cluster.session import Session
+from cluster.settings import ClusterSettings  # before any `import ray`: it says what Ray reads while it is imported
 
 SPECIAL = ["<|endoftext|>", "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEMPLATE = (

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipeline.charset import decode
-from pipeline.classifier import Classifier, area_under_curve, train
-from pipeline.classifier_settings import QualitySettings, ToxicitySettings
-from pipeline.extract import Limits, extract, load_trafilatura
+from pipeline.classifiers.linear import Classifier, area_under_curve, train
+from pipeline.classifiers.settings import QualitySettings, ToxicitySettings
+from pipeline.extract.page import Limits, extract, load_trafilatura
+from pipeline.read.charset import decode
 
 # Words by which tweets in African American English are usually told from others (Blodgett et al. 2016 use a model of
 # places and words; a list is coarser, and says so little of the writer that only the two rates side by side mean anything).

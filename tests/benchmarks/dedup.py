@@ -26,16 +26,17 @@ from typing import Any
 
 import datasketch
 
-from cluster.recipe import ClusterSettings
 from cluster.session import Session
+from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import Artefact
-from cluster.tracking import Recorder, Track
-from pipeline.dedup import decide
+from cluster.track.events import Track
+from cluster.track.history import Recorder
+from pipeline.dedup import stage as decide
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import jaccard, ngram_hashes, normalised, shingles
-from pipeline.shards import run_by_size, run_here
+from pipeline.pool import run_by_size, run_here
 from tests.benchmarks.pages import watch
 from tests.benchmarks.peers import environment
 from tests.pipeline.dedup.conftest import Crawl

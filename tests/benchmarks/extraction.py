@@ -22,9 +22,9 @@ from resiliparse.extract.html2text import extract_plain_text
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.careful import CarefulExtractor
-from pipeline.extract import Extracted, Limits, extract, load_trafilatura
-from pipeline.gold import GoldPage, gold_pages, word_f1
+from pipeline.extract.careful import CarefulExtractor
+from pipeline.extract.gold import GoldPage, gold_pages, word_f1
+from pipeline.extract.page import Extracted, Limits, extract, load_trafilatura
 
 TURN = 16  # pages
 

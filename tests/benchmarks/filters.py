@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.decide import decide
-from pipeline.page_settings import HeuristicSettings
-from pipeline.signals import signals
-from pipeline.words import Vocabulary
+from pipeline.measure.signals import signals
+from pipeline.measure.words import Vocabulary
+from pipeline.pages.settings import HeuristicSettings
+from pipeline.pages.thresholds import decide
 from tests.benchmarks.peers import environment
 
 

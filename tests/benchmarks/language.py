@@ -16,9 +16,9 @@ from pathlib import Path
 
 from babel.core import get_global
 
-from pipeline.language import LanguageDetector
-from pipeline.page_settings import LanguageSettings
-from pipeline.record_settings import RecordsSettings
+from pipeline.measure.language import LanguageDetector
+from pipeline.pages.settings import LanguageSettings
+from pipeline.records.settings import RecordsSettings
 
 
 def two_letters(code: str) -> str:

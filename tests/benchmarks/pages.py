@@ -28,19 +28,19 @@ from rich.console import Console
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from cluster.console import RunConsole
+from cluster.plan import make_plan
 from cluster.recipe import load_recipe, recipe_model
 from cluster.run import run_plan
 from cluster.session import Session
-from cluster.stage import make_plan
 from cluster.store import Artefact, Location, Store, shard_records
-from pipeline.charset import decode
-from pipeline.extract import Limits, extract, load_trafilatura
-from pipeline.gold import gold_pages, word_f1
+from cluster.track.console import RunConsole
+from pipeline.extract.gold import gold_pages, word_f1
+from pipeline.extract.page import Limits, extract, load_trafilatura
 from pipeline.read import plan_units
-from pipeline.record_settings import RecordsSettings
-from pipeline.record_worker import RecordWorker
-from pipeline.rights import Rights
+from pipeline.read.charset import decode
+from pipeline.records.settings import RecordsSettings
+from pipeline.records.worker import RecordWorker
+from pipeline.rights.verdict import Rights
 from pipeline.stages import STAGES
 from tests.benchmarks.peers import environment
 from tests.pipeline.silent import Silent

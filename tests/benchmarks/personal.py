@@ -22,8 +22,8 @@ from rich.table import Table
 from stdnum import iban, luhn
 from stdnum.us import ssn
 
-from pipeline.corpus_settings import CorpusSettings
-from pipeline.personal import PersonalData
+from pipeline.corpus.personal import PersonalData
+from pipeline.corpus.settings import CorpusSettings
 
 SETS = ("presidio_synth_dataset_v2", "presidio_generated_large")
 TYPES = {

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cluster.store import Location
-from pipeline.block_list import BlockList
-from pipeline.host_files import HostFile, gather_host_rules, read_host_files, scan_archive
-from pipeline.host_rules import HostRules
-from pipeline.rights import Rights
-from pipeline.rights_settings import RightsSettings
+from pipeline.rights.block_list import BlockList
+from pipeline.rights.host_files import HostFile, gather_host_rules, read_host_files, scan_archive
+from pipeline.rights.host_rules import HostRules
+from pipeline.rights.settings import RightsSettings
+from pipeline.rights.verdict import Rights
 
 
 def seconds(action: Callable[[], Any]) -> float:

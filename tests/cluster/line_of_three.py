@@ -11,14 +11,16 @@ import ray
 from pydantic import BaseModel
 from rich.console import Console
 
-from cluster.console import RunConsole
 from cluster.errors import RequestError
-from cluster.recipe import ClusterSettings, Recipe
+from cluster.plan import make_plan
+from cluster.recipe import Recipe
 from cluster.run import run_plan
 from cluster.session import Session
-from cluster.stage import Context, Stage, make_plan
+from cluster.settings import ClusterSettings
+from cluster.stage import Context, Stage
 from cluster.store import Store, shard_records, write_shard
-from cluster.tracking import TrackingSettings
+from cluster.track.console import RunConsole
+from cluster.track.settings import TrackingSettings
 
 
 class Amount(BaseModel):

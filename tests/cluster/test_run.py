@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cluster.console import RunConsole
 from cluster.errors import RequestError, WorkError
 from cluster.run import causes, words_for_people
 from cluster.store import Location, Store
+from cluster.track.console import RunConsole
 
 LINE = Path(__file__).with_name("line_of_three.py")
 

@@ -8,8 +8,8 @@ import pytest
 import ray
 
 from cluster.errors import RequestError
-from cluster.recipe import ClusterSettings
 from cluster.session import Session
+from cluster.settings import ClusterSettings
 
 
 def test_a_ray_that_does_not_start_is_one_line_whatever_it_raises(monkeypatch: pytest.MonkeyPatch) -> None:

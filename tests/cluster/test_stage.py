@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from cluster.plan import Planned, make_plan
 from cluster.recipe import load_recipe, recipe_model
-from cluster.stage import Context, Planned, Stage, make_plan
+from cluster.stage import Context, Stage
 from cluster.store import Manifest, Store
 
 

@@ -14,7 +14,8 @@ import pytest
 import xxhash
 
 from cluster.errors import RequestError
-from cluster.store import MANIFEST, WORK, Location, Manifest, Store, candidates, expand, shard_records, write_shard
+from cluster.inputs import candidates, expand
+from cluster.store import MANIFEST, WORK, Location, Manifest, Store, shard_records, write_shard
 
 
 def manifest(stage: str = "pages", key: str = "k1") -> Manifest:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from cluster.recipe import ClusterSettings
 from cluster.session import Session
-from pipeline.archive import WarcFile
+from cluster.settings import ClusterSettings
+from pipeline.crawl.archive import WarcFile
 from pipeline.read import Part
 from tests.conftest import reach_s3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.tracking import Track
+from cluster.track.events import Track
 
 
 class Silent(Track):

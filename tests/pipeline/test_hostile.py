@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.charset import decode, repaired
-from pipeline.decontaminate import benchmark, decontaminate
-from pipeline.extract import nesting, tidy, with_ends
-from pipeline.language import LanguageDetector
-from pipeline.line_rules import clean_lines
-from pipeline.national_ids import NATIONAL_IDS
-from pipeline.personal import PLACEHOLDERS, PersonalData
-from pipeline.record_settings import LineSettings
-from pipeline.signals import signals
-from pipeline.spam import parked_phrases
-from pipeline.words import Vocabulary
+from pipeline.corpus.decontaminate import benchmark, decontaminate
+from pipeline.corpus.national_ids import NATIONAL_IDS
+from pipeline.corpus.personal import PLACEHOLDERS, PersonalData
+from pipeline.extract.page import nesting, tidy, with_ends
+from pipeline.measure.language import LanguageDetector
+from pipeline.measure.line_rules import clean_lines
+from pipeline.measure.settings import LineSettings
+from pipeline.measure.signals import signals
+from pipeline.measure.spam import parked_phrases
+from pipeline.measure.words import Vocabulary
+from pipeline.read.charset import decode, repaired
 
 LINES = LineSettings(refinedweb=True, c4=True, citations=True)
 PERSONAL = PersonalData(tuple(PLACEHOLDERS), ("US", "DE", "FR"), tuple(NATIONAL_IDS))

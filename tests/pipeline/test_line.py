@@ -18,19 +18,19 @@ import yaml
 from rich.console import Console
 from transformers import AutoTokenizer
 
-from cluster.console import RunConsole
 from cluster.errors import RequestError, WorkError
+from cluster.plan import make_plan
 from cluster.recipe import load_recipe, read_recipe, recipe_model
 from cluster.run import run_plan
 from cluster.session import Session
-from cluster.stage import make_plan
 from cluster.store import Artefact, Store, shard_records
+from cluster.track.console import RunConsole
 from pipeline.dedup.decisions import all_dropped
-from pipeline.forget import entry, remember
-from pipeline.reader import TokenReader
+from pipeline.provenance.trace import Training, trace_page
+from pipeline.rights.forget import entry, remember
 from pipeline.stages import STAGES
-from pipeline.token_index import INDEX, TokenIndex
-from pipeline.trace import Training, trace_page
+from pipeline.tokens.index import INDEX, TokenIndex
+from pipeline.tokens.reader import TokenReader
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from cluster.recipe import ClusterSettings
+from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Manifest, Store
-from serving.release import ReleaseSettings, cell, figures, model_card, publish
+from serving.card import cell, figures, model_card
+from serving.release import ReleaseSettings, publish
 from serving.stages import STAGES
 
 WEIGHTS = os.urandom(3_000_000)

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from actors.model import load_model, load_tokenizer
+from actors.models.load import load_model, load_tokenizer
 from cluster.store import Store
 
 pytestmark = pytest.mark.slow

@@ -11,10 +11,10 @@ from actors.ablation.measure import Repeated, groups
 from actors.ablation.passages import Passage, cut, read_passages
 from actors.ablation.settings import VerbatimSettings
 from actors.ablation.verbatim import Continued, compared, continue_passages, copies_in
-from actors.model import new_model
+from actors.models.families import new_model
 from actors.settings import ModelSettings
 from cluster.errors import RequestError
-from pipeline.tokenizer import train, with_chat_template
+from pipeline.tokens.tokenizer import train, with_chat_template
 
 TEXT = (
     "The tide went out before the boats came home, and nobody on the pier said a word of it. In 1894 the harbour master "

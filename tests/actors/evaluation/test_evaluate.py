@@ -11,13 +11,14 @@ import pytest
 import torch
 
 from actors.evaluation.settings import EvaluationSettings
-from actors.model import load_model, load_tokenizer
-from actors.rlhf.prompts import CONVERSATIONS
-from cluster.recipe import ClusterSettings
+from actors.models.load import load_model, load_tokenizer
+from actors.rl.prompts import CONVERSATIONS
+from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, parquet_bytes
-from cluster.tracking import Recorder, Track
-from tests.actors.rlhf.line import PROMPTS, Tiny, write_conversations, write_tiny_model
+from cluster.track.events import Track
+from cluster.track.history import Recorder
+from tests.actors.rl.line import PROMPTS, Tiny, write_conversations, write_tiny_model
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.bits import bits_per_byte
+from actors.data.bits import bits_per_byte
 from actors.evaluation.likelihood import documents_nats, windows
 
 

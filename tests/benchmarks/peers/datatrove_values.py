@@ -3,7 +3,7 @@
 Runs in the peers' environment (environment.py), not in pageloom's:
     python datatrove_values.py DOCUMENTS VALUES
 DOCUMENTS: a JSON object a line with `name` and `text`. VALUES: a line each with `name`, `values` by the names of
-pipeline.signals, and `verdicts`: what each filter says with its defaults (C4 without the rule of terminal
+pipeline.measure.signals, and `verdicts`: what each filter says with its defaults (C4 without the rule of terminal
 punctuation, as FineWeb runs it). Prints one JSON object: documents, characters, and CPU seconds of the verdicts.
 """
 

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from cluster.store import Location
-from pipeline.dedup.decide import deduplicate
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised
-from pipeline.gold import gold_pages
-from pipeline.shards import run_here
+from pipeline.dedup.stage import deduplicate
+from pipeline.extract.gold import gold_pages
+from pipeline.pool import run_here
 from tests.pipeline.dedup.conftest import Crawl
 
 Pair = tuple[int, int]  # positions among the texts, smaller first

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cluster.recipe import ClusterSettings
+from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store, parquet_bytes
-from pipeline.dedup.decide import deduplicate, tell_duplicates
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
-from pipeline.shards import Run, run_here
+from pipeline.dedup.stage import deduplicate, tell_duplicates
+from pipeline.pool import Run, run_here
 from tests.pipeline.silent import Silent
 
 # Columns of text: what `Crawl.pages` calls a list of their values.

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cluster.recipe import ClusterSettings
 from cluster.session import Session
-from cluster.tracking import Track
-from pipeline.dedup import decide
+from cluster.settings import ClusterSettings
+from cluster.track.events import Track
+from pipeline.dedup import stage as decide
 from pipeline.dedup.settings import DedupSettings
-from pipeline.shards import run_shards
+from pipeline.pool import run_shards
 from tests.pipeline.dedup.conftest import Crawl
 
 SETTINGS = DedupSettings(partitions=2, union_find_edges=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.dedup.decide import deduplicate
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised
-from pipeline.shards import run_here
+from pipeline.dedup.stage import deduplicate
+from pipeline.pool import run_here
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]

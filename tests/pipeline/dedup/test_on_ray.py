@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from cluster.recipe import ClusterSettings
 from cluster.session import Session
+from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import Artefact
-from cluster.tracking import Track
+from cluster.track.events import Track
 from pipeline.dedup.settings import DedupSettings
-from pipeline.shards import run_here, run_shards
+from pipeline.pool import run_here, run_shards
 from tests.faults.conftest import kill_once
 from tests.pipeline.dedup import on_ray
 from tests.pipeline.dedup.conftest import Crawl
@@ -30,7 +30,7 @@ SHARDS = 3
 @pytest.fixture
 def every_phase_in_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those too that would run in one process because the pages are few."""
-    monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
+    monkeypatch.setattr("pipeline.dedup.stage.FEW_PAGES", -1)
 
 
 def made_pages(crawl: Crawl) -> Artefact:

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.stage import Context
 from pipeline.dedup.settings import DedupSettings
-from pipeline.shards import run_here
+from pipeline.pool import run_here
 from tests.pipeline.dedup.conftest import Crawl
 
 SETTINGS = DedupSettings(partitions=2, union_find_edges=0, same_url=True)
@@ -38,7 +38,7 @@ def test_a_kill_after_any_unit_of_any_phase_changes_no_byte(tmp_path: Path, monk
         return run_here(ctx, units, worker, *arguments)
 
     # Every phase, those that are run in one process too, goes through the pool that the stage is given.
-    monkeypatch.setattr("pipeline.dedup.decide.FEW_PAGES", -1)
+    monkeypatch.setattr("pipeline.dedup.stage.FEW_PAGES", -1)
     undisturbed = whole.run(whole.pages(texts, 3, urls=urls), SETTINGS, pool=noting)
     assert {"sketch", "url", "text", "runs", "candidates", "shingles", "verified", "seed", "labels", "canonical"} <= set(done)
     assert {"large-000", "small-000", "large-001"} <= set(done)

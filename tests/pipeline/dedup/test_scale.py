@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.store import Location, shard_records
-from pipeline.dedup.candidates import CandidateWorker, ShardCandidateWorker
 from pipeline.dedup.exact import Compared, ExactRunWorker, ExactWorker
+from pipeline.dedup.near.candidates import CandidateWorker, ShardCandidateWorker
+from pipeline.dedup.near.verify import similarities
 from pipeline.dedup.runs import run_bytes
-from pipeline.dedup.verify import similarities
-from pipeline.dedup.worker import sketch_name
+from pipeline.dedup.sketch_worker import sketch_name
 
 SHARDS, PAGES = 10, 10_000
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import RequestError
+from pipeline.dedup.clusters import cluster_of, largest_clusters
 from pipeline.dedup.settings import DedupSettings
-from pipeline.show import cluster_of, largest_clusters
 from tests.pipeline.dedup.conftest import Crawl
 
 LINES = [" ".join(f"line{line}w{word}" for word in range(12)) for line in range(20)]

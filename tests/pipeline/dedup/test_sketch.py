@@ -12,7 +12,7 @@ import rensa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dedup.candidates import shard_pairs
+from pipeline.dedup.near.candidates import shard_pairs
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import (
     band_keys,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 
-from pipeline.archive import WarcFile
+from pipeline.crawl.archive import WarcFile
 from pipeline.read import Part, Record, plan_units, read_part
 
 PACKINGS = ("plain", "gzip", "zstd", "one gzip member", "one zstd frame")

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.archive import WarcFile
+from pipeline.crawl.archive import WarcFile
 from pipeline.read import Record
 
 from .conftest import Archive

@@ -123,7 +123,7 @@ def test_bodies_beyond_the_limit_come_without_their_bytes(make_warc: Callable[..
 
 
 def test_a_gzip_bomb_is_oversize(make_warc: Callable[..., Path], tmp_path: Path) -> None:
-    from pipeline.archive import WarcFile
+    from pipeline.crawl.archive import WarcFile
 
     file, bomb = WarcFile("x", "t", "t"), gzip.compress(b"<p>" + b"a" * 50_000_000)
     headers = [("Content-Type", "text/html"), ("Content-Encoding", "gzip"), ("Content-Length", str(len(bomb)))]

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import RequestError
-from cluster.store import Location, expand
-from pipeline.crawl_settings import Source
-from pipeline.inventory import inventory
+from cluster.inputs import expand
+from cluster.store import Location
+from pipeline.crawl.inventory import inventory
+from pipeline.crawl.settings import Source
 from pipeline.read import Part, plan_units, read_part
 
 
