@@ -1,90 +1,147 @@
-"""Walk the plan: run each stage that is not done, commit it, go on."""
+"""A run under way: from a plan to committed artefacts and a report."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from cluster.errors import FULL_DISK, RequestError, WorkError
+from cluster.line import Line
+from cluster.lock import lock_root
 from cluster.memory import PeakMemory
 from cluster.plan import Planned
 from cluster.recipe import Recipe
 from cluster.session import Session
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
-from cluster.track.console import RunConsole
+from cluster.terminal import err
+from cluster.track.console import RunConsole, noise_to
 from cluster.track.events import Track
 from cluster.track.history import Recorder
 from cluster.track.wandb import WandbRun
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run makes and where, with what it works, whom it tells. logs: local directory for the noise of engines."""
+
+    recipe: Recipe
+    store: Store
+    session: Session
+    console: RunConsole
+    logs: Path
+
+
+@contextlib.contextmanager
+def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descriptor: int = 1) -> Iterator[Run]:
+    """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops.
+
+    name: of the directory of logs. writing: refuse a root that cannot be written. descriptor: as in `noise_to`.
+    Raises RequestError, before anything starts, where cluster or root cannot be reached.
+    """
+    session = Session(recipe.cluster)
+    session.check()
+    store.check(writing)
+    logs = logs_directory(store.root, name)
+    log = logs / "driver.log"
+    try:
+        with noise_to(log, descriptor) as terminal:
+            try:
+                yield Run(recipe, store, session, RunConsole(terminal), logs)
+            except (WorkError, RequestError):
+                session.keep_logs = True
+                raise
+            finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
+                session.stop()
+    except WorkError:
+        err.print(f"pageloom: what the engines said: {log}, {session.temporary}", markup=False, soft_wrap=True)
+        raise
+
+
 def logs_directory(root: Location, name: str) -> Path:
-    """Where this run's noise goes: beside a local root's artefacts, else in the user's cache. Always local."""
+    """Where a run's noise goes: beside a local root's artefacts, else in the user's cache. Always local."""
     base = Path(root.path) if root.is_local else Path.home() / ".cache" / "pageloom" / name
     return base / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
-def run_plan(
-    plan: Sequence[Planned], recipe: Recipe, store: Store, session: Session, console: RunConsole, logs: Path
-) -> dict[str, Artefact]:
+def bring_up_to(line: Line, until: str | None, run: Run, wait: bool = False) -> dict[str, Artefact]:
+    """Hold the root, make what the recipe's artefacts up to `until` still lack, write the report."""
+    with lock_root(run.store.root, wait):
+        plan = line.plan(run.recipe, run.store, until)
+        done = sum(planned.state == "done" for planned in plan)
+        run.console.print(
+            f"[bold]pageloom {run.recipe.name}[/bold] → {run.store.root}   {done} of {len(plan)} stages already done"
+        )
+        artefacts = run_plan(plan, run)
+        write_report(run.recipe, run.store, plan)
+    return artefacts
+
+
+def write_report(recipe: Recipe, store: Store, planned: Sequence[Planned]) -> str:
+    """Draw ROOT/report.html from what artefacts tell of themselves; returns its place."""
+    from cluster.report.render import render
+
+    found = [artefact for each in planned if (artefact := store.artefact(each.stage.name, each.key))]
+    if not found:
+        raise RequestError(f"{store.root}: no finished stage to report on yet; `pageloom run` makes some")
+    place = store.root / "report.html"
+    place.write_bytes(render(recipe.name, [artefact.manifest for artefact in found]).encode())
+    return str(place)
+
+
+def run_plan(plan: Sequence[Planned], run: Run) -> dict[str, Artefact]:
     """Bring every stage of the plan to a committed artefact; returns them by stage name.
 
     Raises RequestError or WorkError in one line; what was committed before stays.
     """
     artefacts: dict[str, Artefact] = {}
-    wandb_run = WandbRun(recipe.tracking, recipe.name, logs)
+    wandb_run = WandbRun(run.recipe.tracking, run.recipe.name, run.logs)
     try:
         with PeakMemory() as memory:
             for planned in plan:
-                if found := store.artefact(planned.stage.name, planned.key):
-                    console.reused(planned.stage.name, planned.key)
+                if found := run.store.artefact(planned.stage.name, planned.key):
+                    run.console.reused(planned.stage.name, planned.key)
                 else:
-                    with words_for_people(planned.stage.name, store.root, logs):
-                        found = run_stage(planned, recipe.cluster, artefacts, store, session, console, logs, memory, wandb_run)
+                    with words_for_people(planned.stage.name, run.store.root, run.logs):
+                        found = run_stage(planned, run, artefacts, memory, wandb_run)
                 artefacts[planned.stage.name] = found
     finally:
         wandb_run.finish()
     return artefacts
 
 
-def run_stage(
-    planned: Planned,
-    cluster: Any,
-    artefacts: dict[str, Artefact],
-    store: Store,
-    session: Session,
-    console: RunConsole,
-    logs: Path,
-    memory: PeakMemory,
-    wandb_run: Any,
-) -> Artefact:
+def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory: PeakMemory, wandb_run: Any) -> Artefact:
     """Run one stage in its attempt directory and commit it."""
     stage, started = planned.stage, time.time()
+    console, store = run.console, run.store
     console.begin(stage.name)
     try:
         memory.take()
-        mailbox = session.start()
+        mailbox = run.session.start()
         output = store.attempt(stage.name, planned.key)
-        logs.mkdir(parents=True, exist_ok=True)
+        run.logs.mkdir(parents=True, exist_ok=True)
         context = Context(
             settings=planned.settings,
-            cluster=cluster,
+            cluster=run.recipe.cluster,
             inputs={need: artefacts[need] for need in stage.needs},
             external=planned.external,
             output=output,
             work=output / WORK,
             track=Track(stage.name, mailbox),
-            logs=str(logs),
+            logs=str(run.logs),
         )
         with Recorder(stage.name, mailbox, output, console.event, wandb_run) as recorder:
-            stage.run(context)
+            stage.function(context)
         recorder.commit()
         seconds, work = time.time() - started, recorder.work_seconds()
         peak = memory.take()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ def no_external_inputs(_: Any) -> list[str]:
 class Stage:
     """One step of the line. Its artefact is named `name`, its settings are the recipe's `section`.
 
+    run: where its function is, as "package.module:name"; called with a Context.
     needs: names of the stages whose artefacts it reads.
     version: changes whenever the same settings and inputs would give other bytes.
     external: the paths, globs or URIs that its settings name; their files enter the key.
@@ -36,11 +38,17 @@ class Stage:
     section: str
     settings: type[BaseModel]
     version: str
-    run: Callable[[Context], None]
+    run: str
     needs: tuple[str, ...] = ()
     external: Callable[[Any], list[str]] = no_external_inputs
     root_lists: tuple[str, ...] = ()
     deterministic: bool = True
+
+    @property
+    def function(self) -> Callable[[Context], None]:
+        """What `run` names. Imported when it is asked for: a plan needs no engine."""
+        module, _, name = self.run.partition(":")
+        return getattr(import_module(module), name)
 
 
 @dataclass

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from cluster.stage import Context, Stage
+from cluster.stage import Stage
 from serving.release import ReleaseSettings
-
-
-def release(ctx: Context) -> None:
-    from serving.release import publish
-
-    publish(ctx)
-
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -18,7 +11,7 @@ STAGES: tuple[Stage, ...] = (
         section="release",
         settings=ReleaseSettings,
         version="1",
-        run=release,
+        run="serving.release:publish",
         # every ancestor, so that the release can name each by key and digest.
         needs=(
             "crawl",

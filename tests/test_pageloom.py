@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from pageloom import MODEL, STAGES
+from pageloom import line
+
+STAGES, MODEL = line().stages, line().model
 
 
 def pageloom(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

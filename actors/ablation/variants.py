@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.ablation.passages import read_passages
 from actors.ablation.settings import Ablation, MeasurementSettings
-from actors.stages import MEASUREMENT, check_recipe
-from actors.stages import STAGES as ACTORS
+from actors.check import check_recipe
 from cluster.errors import RequestError
+from cluster.line import Line
 from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, load_recipe
-from cluster.run import run_plan
-from cluster.session import Session
+from cluster.run import Run, run_plan
+from cluster.stage import Stage
 from cluster.store import Artefact, Store
-from cluster.track.console import RunConsole
 from pipeline.read.data_files import texts
-from pipeline.stages import STAGES as PIPELINE
 
-LINE = (*PIPELINE, next(stage for stage in ACTORS if stage.name == "base"), MEASUREMENT)
-VARIED = {stage.section for stage in LINE} - {MEASUREMENT.section}
+LAST = "base"  # the stage whose models are measured
 
 
 @dataclass(frozen=True)
-class Run:
+class Model:
     """One model: a variant, trained with one seed."""
 
     variant: str
@@ -39,26 +35,31 @@ class Run:
         return all(planned.state == "done" for planned in self.plan)
 
 
-def recipes(ablation: Ablation, model: type[Recipe], overrides: Sequence[str]) -> list[tuple[str, Recipe]]:
+def measured_stages(line: Line) -> tuple[Stage, ...]:
+    """The stages of a line up to the model, and its last one: the measurement."""
+    return (*line.stages[: line.names.index(LAST) + 1], line.stages[-1])
+
+
+def recipes(ablation: Ablation, line: Line, overrides: Sequence[str]) -> list[tuple[str, Recipe]]:
     """(variant, recipe), the seeds of a variant one after the other. All have one root.
 
-    model: of a recipe that has a section for each stage of LINE. overrides: `key=value` of all variants; what makes a
-    variant wins over them. Raises RequestError naming the variant whose settings make no recipe, or the file that nothing
-    can be measured on.
+    line: ends in the measurement. overrides: `key=value` of all variants; what makes a variant wins over them.
+    Raises RequestError naming the variant whose settings make no recipe, or the file that nothing can be measured on.
     """
     check_files(ablation.measurement)
     common = [f"name={ablation.name}", *as_overrides(ablation.set), *overrides]
     common.append(f"measurement={ablation.measurement.model_dump_json()}")
+    varied = sorted(stage.section for stage in measured_stages(line)[:-1])
     found = []
     for name, changes in ablation.variants.items():
         for key in changes:
-            if key.partition(".")[0] not in VARIED:
+            if key.partition(".")[0] not in varied:
                 raise RequestError(
-                    f"variant {name}: {key} does not change the base model; vary settings of {', '.join(sorted(VARIED))}"
+                    f"variant {name}: {key} does not change the base model; vary settings of {', '.join(varied)}"
                 )
         for seeded in [[f"pretrain.seed={seed}"] for seed in ablation.seeds] or [[]]:
             try:
-                recipe: Any = load_recipe(model, ablation.recipe, [*common, *seeded, *as_overrides(changes)])
+                recipe: Any = load_recipe(line.model, ablation.recipe, [*common, *seeded, *as_overrides(changes)])
                 check_recipe(recipe, until_base=True)
             except RequestError as error:
                 raise RequestError(f"variant {name}: {error}") from error
@@ -80,21 +81,21 @@ def as_overrides(settings: Mapping[str, Any]) -> list[str]:
     return [f"{key}={json.dumps(value, ensure_ascii=False, default=str)}" for key, value in settings.items()]
 
 
-def plan_runs(chosen: Sequence[tuple[str, Recipe]], store: Store) -> list[Run]:
+def plan_models(chosen: Sequence[tuple[str, Recipe]], line: Line, store: Store) -> list[Model]:
     """A plan for each recipe. Raises RequestError where two variants are the same, which would compare a model with itself."""
-    runs, owners = [], dict[str, str]()
+    models, owners = [], dict[str, str]()
     for name, recipe in chosen:
-        plan = make_plan(recipe, LINE, store)
+        plan = make_plan(recipe, measured_stages(line), store)
         if (other := owners.setdefault(plan[-1].key, name)) != name:
             raise RequestError(f"variants {other} and {name} are the same: none of their settings differ; change or remove one")
-        runs.append(Run(name, recipe, plan))
-    return runs
+        models.append(Model(name, recipe, plan))
+    return models
 
 
-def run_all(runs: Sequence[Run], store: Store, session: Session, console: RunConsole, logs: Path) -> list[dict[str, Artefact]]:
-    """Train and measure each; what variants have in common is made once. Returns each run's artefacts by stage name."""
+def run_all(models: Sequence[Model], run: Run) -> list[dict[str, Artefact]]:
+    """Train and measure each; what variants have in common is made once. Returns each model's artefacts by stage name."""
     found = []
-    for number, run in enumerate(runs, 1):
-        console.print(f"{number} of {len(runs)}  {run.variant}", markup=False)
-        found.append(run_plan(run.plan, run.recipe, store, session, console, logs))
+    for number, model in enumerate(models, 1):
+        run.console.print(f"{number} of {len(models)}  {model.variant}", markup=False)
+        found.append(run_plan(model.plan, replace(run, recipe=model.recipe)))
     return found

@@ -18,8 +18,8 @@ from actors.evaluation.ngrams import bigram_nats, stream, unigram_nats
 from actors.evaluation.settings import EvaluationSettings
 from actors.evaluation.text import read_texts
 from actors.models.load import load_model, load_tokenizer
-from actors.rl.engines.rollouts import Rollouts
 from actors.rl.prompts import encode_prompts, read_prompts
+from actors.rl.rollouts import Rollouts
 from actors.rl.scorers.reward import Reward
 from cluster.store import Artefact, Location
 from cluster.track.events import Track

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from actors.rl.engines.rollouts import Batch, Rollouts
 from actors.rl.prompts import prompts_of_step, read_prompt_ids
+from actors.rl.rollouts import Batch, Rollouts
 from actors.rl.settings import RlhfSettings
 from cluster.store import Location
 

@@ -10,9 +10,9 @@ import ray
 import ray.train
 import torch
 
-from actors.rl.engines.rollouts import Batch
 from actors.rl.engines.sync import Publisher
 from actors.rl.policy import Policy
+from actors.rl.rollouts import Batch
 from actors.rl.settings import RlhfSettings
 from actors.training.ranks import agreed
 from cluster.store import Location

@@ -30,7 +30,7 @@ from warcio.warcwriter import WARCWriter
 
 from cluster.plan import make_plan
 from cluster.recipe import load_recipe, recipe_model
-from cluster.run import run_plan
+from cluster.run import Run, run_plan
 from cluster.session import Session
 from cluster.store import Artefact, Location, Store, shard_records
 from cluster.track.console import RunConsole
@@ -95,7 +95,7 @@ def run_here(archives: Path, root: Path, workers: int) -> tuple[dict[str, Artefa
     watcher.start()
     try:
         plan = make_plan(recipe, STAGES, store, "pages")
-        artefacts = run_plan(plan, recipe, store, session, RunConsole(Console(quiet=True)), root / "logs")
+        artefacts = run_plan(plan, Run(recipe, store, session, RunConsole(Console(quiet=True)), root / "logs"))
     finally:
         stop.set()
         watcher.join()

@@ -15,7 +15,7 @@ import psutil
 
 from cluster.memory import process_bytes
 from cluster.store import Store
-from pageloom import STAGES
+from pageloom import line
 
 GIB = 2**30
 
@@ -63,7 +63,7 @@ def measure() -> Iterator[str]:
             ]
         )
         store = Store(root)
-        manifests = [store.artefacts(stage.name)[-1].manifest for stage in STAGES]
+        manifests = [store.artefacts(name)[-1].manifest for name in line().names]
         rows = [
             f"| {m['stage']} | {m['seconds']:.1f} | {1 - m['work_seconds'] / m['seconds']:.0%} "
             f"| {m['peak_memory_bytes'] / GIB:.1f} |"

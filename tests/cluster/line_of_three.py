@@ -14,7 +14,7 @@ from rich.console import Console
 from cluster.errors import RequestError
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
-from cluster.run import run_plan
+from cluster.run import Run, run_plan
 from cluster.session import Session
 from cluster.settings import ClusterSettings
 from cluster.stage import Context, Stage
@@ -54,8 +54,8 @@ def squares(ctx: Context) -> None:
 
 
 STAGES = (
-    Stage("numbers", "numbers", Amount, "1", numbers),
-    Stage("squares", "squares", Amount, "1", squares, needs=("numbers",)),
+    Stage("numbers", "numbers", Amount, "1", f"{__name__}:numbers"),
+    Stage("squares", "squares", Amount, "1", f"{__name__}:squares", needs=("numbers",)),
 )
 
 
@@ -71,8 +71,8 @@ if __name__ == "__main__":
     store, session = Store(recipe.root_uri), Session(recipe.cluster)
     try:
         session.check()
-        plan = make_plan(recipe, STAGES, store)
-        for name in run_plan(plan, recipe, store, session, RunConsole(Console()), Path(sys.argv[1], "logs")):
+        run = Run(recipe, store, session, RunConsole(Console()), Path(sys.argv[1], "logs"))
+        for name in run_plan(make_plan(recipe, STAGES, store), run):
             print("committed", name)
     except RequestError as error:
         sys.exit(str(error))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster.errors import RequestError
 from cluster.recipe import load_recipe, recipe_model
-from cluster.stage import Context, Stage
+from cluster.stage import Stage
 
 
 class Training(BaseModel):
@@ -16,10 +16,10 @@ class Training(BaseModel):
     rate: float = 0.1
 
 
-def nothing(_: Context) -> None: ...
+NOTHING = f"{__name__}:never_run"
 
 
-MODEL = recipe_model([Stage("base", "pretrain", Training, "1", nothing)])
+MODEL = recipe_model([Stage("base", "pretrain", Training, "1", NOTHING)])
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -60,7 +60,7 @@ def test_an_unknown_key_finds_the_known_one_in_lists_mappings_and_sections_that_
         named: dict[str, Training | None] = {}
         perhaps: Training | None = None
 
-    model = recipe_model([Stage("base", "pretrain", Nested, "1", nothing)])
+    model = recipe_model([Stage("base", "pretrain", Nested, "1", NOTHING)])
     for values, place in (
         ("listed: [{steps: 1}, {stepz: 3}]", "listed.1"),
         ("named: {one: {stepz: 3}}", "named.one"),

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from cluster.plan import Planned, make_plan
 from cluster.recipe import load_recipe, recipe_model
-from cluster.stage import Context, Stage
+from cluster.stage import Stage
 from cluster.store import Manifest, Store
 
 
@@ -19,13 +19,13 @@ class Tuning(BaseModel):
     steps: int = 10
 
 
-def nothing(_: Context) -> None: ...
+NOTHING = f"{__name__}:never_run"
 
 
 STAGES = (
-    Stage("pages", "pages", Reading, "1", nothing, external=lambda settings: [settings.input] if settings.input else []),
-    Stage("base", "pretrain", Tuning, "1", nothing, needs=("pages",)),
-    Stage("aligned", "rlhf", Tuning, "1", nothing, needs=("base",)),
+    Stage("pages", "pages", Reading, "1", NOTHING, external=lambda settings: [settings.input] if settings.input else []),
+    Stage("base", "pretrain", Tuning, "1", NOTHING, needs=("pages",)),
+    Stage("aligned", "rlhf", Tuning, "1", NOTHING, needs=("base",)),
 )
 MODEL = recipe_model(STAGES)
 
@@ -77,7 +77,7 @@ def test_an_input_file_that_changed_makes_its_stage_stale(tmp_path: Path, empty_
 def test_a_new_code_version_makes_its_stage_stale(tmp_path: Path, empty_quickstart: None) -> None:
     store = Store(tmp_path)
     commit(store, plan(store))
-    newer = (STAGES[0], Stage("base", "pretrain", Tuning, "2", nothing, needs=("pages",)), STAGES[2])
+    newer = (STAGES[0], Stage("base", "pretrain", Tuning, "2", NOTHING, needs=("pages",)), STAGES[2])
     assert states(plan(store, stages=newer))["base"] == ("stale", "code version 1 -> 2")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.rl.engines.rollouts import Rollouts
+from actors.rl.rollouts import Rollouts
 from actors.rl.settings import RlhfSettings
 from cluster.store import Location, digest_bytes
 

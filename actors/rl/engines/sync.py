@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import ray
@@ -20,8 +20,17 @@ from actors.rl.engines.rollout import WEIGHTS, weights_at
 from cluster.errors import WorkError
 from cluster.store import Location, digest_bytes
 
-if TYPE_CHECKING:
-    from actors.rl.policy import Policy
+
+class Trained(Protocol):
+    """The policy, as far as its weights are concerned: on every rank."""
+
+    rank: int
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Whole weights by name on rank 0, nothing on the others."""
+
+    def probe(self, probes: Sequence[Sequence[int]]) -> Sequence[np.ndarray]:
+        """Log-probabilities of the probes' tokens, float32 [T] each."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Publisher:
     probes: Sequence[Sequence[int]]
     tolerance: float
 
-    def publish(self, policy: Policy, version: int) -> float:
+    def publish(self, policy: Trained, version: int) -> float:
         """Publish, load, verify; every rank must call it. Returns what engine and trainer still differ by, in nats a token.
 
         That is their numerics alone, the weights being equal. Raises WorkError where they are not.

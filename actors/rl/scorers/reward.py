@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actors.rl.engines.rollouts import Rollouts
+from actors.rl.rollouts import Rollouts
 from cluster.store import Location
 
 ROWS = 16  # sequences a forward pass

@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from actors.ablation.settings import Ablation, VerbatimSettings, read_ablation
-from actors.ablation.variants import Run, plan_runs, recipes
+from actors.ablation.variants import Model, plan_models, recipes
+from actors.stages import MEASUREMENT
 from cluster.errors import RequestError
 from cluster.store import Store
-from pageloom import ABLATED
+from pageloom import line
+
+LINE = line().with_stages(MEASUREMENT)
 
 
 @pytest.fixture
@@ -35,12 +38,12 @@ def written(place: Path, **changes: Any) -> str:
     return str(file)
 
 
-def planned(path: str, place: Path, *overrides: str) -> list[Run]:
+def planned(path: str, place: Path, *overrides: str) -> list[Model]:
     ablation = read_ablation(path)
-    return plan_runs(recipes(ablation, ABLATED, overrides), Store(place / "root"))
+    return plan_models(recipes(ablation, LINE, overrides), LINE, Store(place / "root"))
 
 
-def keys(run: Run) -> dict[str, str]:
+def keys(run: Model) -> dict[str, str]:
     return {planned.stage.name: planned.key for planned in run.plan}
 
 
@@ -53,9 +56,7 @@ def test_variants_share_what_they_have_in_common_and_nothing_else(place: Path) -
 def test_a_variant_wins_over_settings_of_all_and_the_command_line_over_the_file(place: Path) -> None:
     path = written(place, set={"pretrain.steps": 7, "pretrain.batch": 6}, variants={"long": {"pretrain.steps": 9}, "short": {}})
     pages = f"crawl.input=[{place / 'pages.jsonl'}]"
-    found: Any = [
-        recipe for _, recipe in recipes(read_ablation(path), ABLATED, [pages, "pretrain.steps=8", "pretrain.batch=2"])
-    ]
+    found: Any = [recipe for _, recipe in recipes(read_ablation(path), LINE, [pages, "pretrain.steps=8", "pretrain.batch=2"])]
     assert [(each.pretrain.steps, each.pretrain.batch) for each in found] == [(9, 2), (8, 2)]
     assert {each.root_uri for each in found} == {"runs/duplicates"}
 
@@ -68,7 +69,7 @@ def test_each_variant_is_trained_once_with_each_seed_on_the_same_tokens(place: P
 
 
 def test_clean_text_is_taken_out_of_every_variants_corpus(place: Path) -> None:
-    found: Any = [recipe for _, recipe in recipes(read_ablation(written(place)), ABLATED, [])]
+    found: Any = [recipe for _, recipe in recipes(read_ablation(written(place)), LINE, [])]
     assert [each.corpus.benchmarks for each in found] == [[str(place / "clean.jsonl")]] * 2
 
 

@@ -16,7 +16,7 @@ from actors.stages import STAGES as ACTORS
 from cluster.errors import RequestError, WorkError
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
-from cluster.run import run_plan
+from cluster.run import Run, run_plan
 from cluster.session import Session
 from cluster.settings import ClusterSettings
 from cluster.stage import Context, Stage
@@ -84,8 +84,8 @@ def write_tiny_model(settings: Tiny, destination: Location, architecture: str) -
 
 
 STAGES = (
-    Stage("assistant", "sft", Tiny, "1", assistant),
-    Stage("judge", "reward", Tiny, "1", judge, needs=("assistant",)),
+    Stage("assistant", "sft", Tiny, "1", f"{__name__}:assistant"),
+    Stage("judge", "reward", Tiny, "1", f"{__name__}:judge", needs=("assistant",)),
     next(stage for stage in ACTORS if stage.name == "aligned"),
 )
 
@@ -110,7 +110,8 @@ def main(root: str, tokenizer: str, sections: dict[str, Any]) -> None:
     store, session = Store(root), Session(recipe.cluster)
     try:
         session.check()
-        run_plan(make_plan(recipe, STAGES, store), recipe, store, session, RunConsole(Console()), Path(root, "logs"))
+        run = Run(recipe, store, session, RunConsole(Console()), Path(root, "logs"))
+        run_plan(make_plan(recipe, STAGES, store), run)
     except (RequestError, WorkError) as error:
         sys.exit(str(error))
     finally:

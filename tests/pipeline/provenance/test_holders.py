@@ -17,7 +17,7 @@ from pipeline.pages.shard import SCHEMA
 from pipeline.provenance.holders import find_holders, newest_line
 from pipeline.rights.forget import FORGET, REASON, Forgotten, entry, remember
 
-STAGES = [stage.name for stage in pageloom.STAGES]
+STAGES = pageloom.line().names
 A, B, TWIN, OTHER = "http://a.example/x", "http://b.example/y", "http://twin.example/", "http://other.example/"
 
 

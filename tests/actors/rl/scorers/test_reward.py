@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from actors.rl.engines.rollouts import Rollouts
+from actors.rl.rollouts import Rollouts
 from actors.rl.scorers.reference import Reference
 from actors.rl.scorers.reward import Reward
 from cluster.store import Location

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.rl.engines.rollouts import Batch, Rollouts
 from actors.rl.policy import deal, learning_signal
 from actors.rl.prompts import prompts_of_step
+from actors.rl.rollouts import Batch, Rollouts
 from actors.rl.settings import RlhfSettings
 
 
