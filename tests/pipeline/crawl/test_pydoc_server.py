@@ -75,7 +75,7 @@ def test_a_taken_port_is_named_with_the_remedy(free_port: int) -> None:
 def test_it_dies_with_its_parent_even_when_that_is_killed(free_port: int) -> None:
     program = textwrap.dedent(f"""
         import time
-        from pipeline.pydoc_server import PydocServer, PydocSettings
+        from pipeline.crawl.pydoc_server import PydocServer, PydocSettings
         with PydocServer(PydocSettings(port={free_port})) as server:
             print(server.process.pid, flush=True)
             time.sleep(60)
