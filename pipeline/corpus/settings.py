@@ -25,7 +25,7 @@ class CorpusSettings(BaseModel):
     )
     id_regions: list[str] = Field(
         ["US", "GB", "CA", "ES", "IT", "FR", "BE", "CH", "FI", "BR", "MX", "CL"],
-        description="ISO countries whose identification numbers count (those known: pipeline/national_ids.py)",
+        description="ISO countries whose identification numbers count (those known: pipeline/corpus/national_ids.py)",
     )
     benchmarks: list[str] = Field(
         default_factory=list,

@@ -36,7 +36,7 @@ SECTIONS = {
 
 
 class Line:
-    """Runs tests/actors/rlhf/line.py on one root."""
+    """Runs tests/actors/rl/line.py on one root."""
 
     def __init__(self, root: Path, tokenizer: Path) -> None:
         self.root, self.tokenizer = root, tokenizer
