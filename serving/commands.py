@@ -81,9 +81,10 @@ def chat(
 ) -> None:
     """Talk to a served model in the terminal."""
     from serving.client.chat import talk
+    from serving.engine.app import base_url
 
     settings = ctx.obj.load(recipe, set).serve
-    talk(url or f"http://{settings.host}:{settings.port}/v1", settings)
+    talk(url or base_url(settings), settings)
 
 
 def serve_release(release: Artefact, run: Run, began: float) -> None:

@@ -29,6 +29,12 @@ class Endpoint:
     model: str
 
 
+def base_url(settings: ServeSettings) -> str:
+    """Where a client on this machine reaches the endpoint."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/v1"
+
+
 def check_port(settings: ServeSettings) -> None:
     """Refuse a port that cannot be had, before any work. Raises RequestError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -54,6 +60,16 @@ def check_model(model: Location, settings: ServeSettings) -> None:
     longest = (model / "config.json").read_json().get("max_position_embeddings")
     if settings.context and longest and settings.context > longest:
         raise RequestError(f"serve.context {settings.context}: the model was made for {longest} tokens; set that or less")
+
+
+def check_question(model: Location, settings: ServeSettings) -> None:
+    """Refuse a question that leaves no room for an answer. Raises RequestError."""
+    from tokenizers import Tokenizer
+
+    room = settings.context or (model / "config.json").read_json().get("max_position_embeddings")
+    tokens = len(Tokenizer.from_str((model / "tokenizer.json").read_bytes().decode()).encode(settings.question).ids)
+    if room and tokens >= room:
+        raise RequestError(f"serve.question has {tokens} tokens, the model reads {room} with its answer; ask something shorter")
 
 
 @cache
@@ -135,6 +151,7 @@ def start(release: Artefact, name: str, settings: ServeSettings, cluster: Cluste
     model = release.location
     check_port(settings)
     check_model(model, settings)
+    check_question(model, settings)
     check_room(settings, cluster)
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "engine.log"
@@ -143,8 +160,7 @@ def start(release: Artefact, name: str, settings: ServeSettings, cluster: Cluste
 
     serve.start(http_options={"host": settings.host, "port": settings.port}, proxy_location="HeadOnly")
     warming.join()
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    endpoint = Endpoint(f"http://{host}:{settings.port}/v1", name)
+    endpoint = Endpoint(base_url(settings), name)
     try:
         serve.run(application(model, name, settings, cluster, log), name=APPLICATION)
         produce_token(endpoint)
@@ -166,7 +182,8 @@ def reason(log: Path, error: Exception) -> str:
     text = log.read_text(errors="replace") if log.exists() else ""
     noise = r"(?:\(\S+ pid=\d+\) )?(?:ERROR \S+ \S+ \[\S+\] )?"
     found = re.findall(rf"^{noise}(?:\w+\.)*(\w+(?:Error|Exception): .+(?:\n  .+)?)$", text, re.MULTILINE)
-    message = found[0] if found else f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
+    said = [line for line in str(error).splitlines() if line.strip()]
+    message = found[0] if found else ": ".join([type(error).__name__, *said[-1:]])
     return " ".join(message.split())[:300]
 
 

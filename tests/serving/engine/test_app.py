@@ -2,12 +2,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from cluster.errors import RequestError
 from cluster.settings import ClusterSettings
 from cluster.store import Location
 from serving.client.chat import talk
-from serving.engine.app import check_model, check_port, check_room, reason
+from serving.engine.app import base_url, check_model, check_port, check_question, check_room, reason
 from serving.engine.settings import ServeSettings
 
 
@@ -81,3 +82,35 @@ def test_the_reason_of_a_failed_start_is_the_first_exception_of_the_engine(tmp_p
         == "RuntimeError: Failed to create vLLM engine config: 1 validation error Value error, no such model"
     )
     assert reason(tmp_path / "absent", TimeoutError("first\nlast")) == "TimeoutError: last"
+
+
+def test_a_failure_without_words_is_told_by_its_name(tmp_path: Path) -> None:
+    assert reason(tmp_path / "no.log", TimeoutError()) == "TimeoutError"
+    assert reason(tmp_path / "no.log", TimeoutError("\n\n")) == "TimeoutError"
+    assert reason(tmp_path / "no.log", ValueError("x\nlast\n\n")) == "ValueError: last"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000/v1"),
+        ("0.0.0.0", "http://127.0.0.1:8000/v1"),
+        ("::1", "http://[::1]:8000/v1"),
+        ("::", "http://[::1]:8000/v1"),
+        ("fe80::2", "http://[fe80::2]:8000/v1"),
+    ],
+)
+def test_the_address_for_clients_is_a_valid_url_whatever_the_host(host: str, url: str) -> None:
+    assert base_url(ServeSettings(host=host)) == url
+
+
+def test_a_question_longer_than_the_model_reads_is_refused_before_the_engine_starts(tmp_path: Path) -> None:
+    words = Tokenizer(models.WordLevel({"word": 0, "?": 1}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text('{"max_position_embeddings": 8}')
+    model = Location.of(tmp_path)
+    check_question(model, ServeSettings(question="word " * 7))
+    with pytest.raises(RequestError, match=r"^serve\.question has 8 tokens, the model reads 8 with its answer; ask something"):
+        check_question(model, ServeSettings(question="word " * 8))
+    check_question(model, ServeSettings(question="word " * 8, context=9))
