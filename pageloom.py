@@ -62,15 +62,15 @@ def run(
     """
     import json
 
-    from cluster.run import bring_up_to, running
+    from cluster.run import Wish, bring_up_to, running
     from cluster.store import Store
 
-    if until:
-        line().stage(until, "until")
+    wish = Wish(until, wait=wait)
+    wish.check(line())
     overrides = [f"{key}={json.dumps(value)}" for key, value in (set or {}).items()]
     chosen = line().load(recipe, overrides, root, input)
     with running(chosen, Store(chosen.root_uri), chosen.name) as started:
-        return bring_up_to(line(), until, started, wait)
+        return bring_up_to(line(), wish, started)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cluster.fields import Files, How
 from pipeline.crawl.weights import whole_weights
 
 
@@ -60,10 +61,12 @@ class TrainingSettings(BaseModel):
 
     steps: int = Field(1000, ge=1, description="optimiser steps")
     batch: int = Field(64, ge=1, description="sequences (or pairs) a step, over all ranks")
-    micro_batch: int = Field(8, ge=1, description="sequences (or pairs) a rank holds at a time: memory, not the result")
+    micro_batch: How[int] = Field(8, ge=1, description="sequences (or pairs) a rank holds at a time: memory, not the result")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the arithmetic; weights and moments stay fp32")
     seed: int = Field(0, ge=0, description="of the initial weights and of the order of the data")
-    evaluations: int = Field(8, ge=1, description="times that held-out loss is measured, evenly spread, the last at the end")
+    evaluations: How[int] = Field(
+        8, ge=1, description="times that held-out loss is measured, evenly spread, the last at the end"
+    )
     heldout: int = Field(64, ge=1, description="held-out sequences (or pairs) a measurement looks at")
     optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
 
@@ -95,7 +98,7 @@ class PretrainSettings(TrainingSettings):
 class SftSettings(TrainingSettings):
     """Supervised fine-tuning on conversations: from files, or question-answer pairs derived from the corpus."""
 
-    files: list[str] = Field(
+    files: Files[list[str]] = Field(
         default_factory=list,
         description="JSONL files (paths, globs, URIs) of {messages} or {prompt, response}; "
         "none: synthetic pairs from the corpus",
@@ -111,7 +114,7 @@ class SftSettings(TrainingSettings):
 class RewardSettings(TrainingSettings):
     """A Bradley-Terry reward model from preference pairs: from files, or by a simulated rater."""
 
-    files: list[str] = Field(
+    files: Files[list[str]] = Field(
         default_factory=list,
         description="JSONL files (paths, globs, URIs) of {prompt, chosen, rejected} or HH-RLHF {chosen, rejected} dialogues; "
         "none: pairs that a simulated rater makes of the assistant's conversations",

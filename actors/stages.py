@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from actors.ablation.settings import MeasurementSettings
 from actors.evaluation.settings import EvaluationSettings
 from actors.rl.settings import RlhfSettings
 from actors.settings import PretrainSettings, RewardSettings, SftSettings
 from cluster.stage import Stage
 
+USUAL_RANKS = 2
+
 
 def named_files(settings: SftSettings | RewardSettings) -> list[str]:
     return settings.files
 
 
+def ranks(recipe: Any) -> dict[str, int]:
+    """Sums over ranks round differently: their number is part of what a training makes. Without it, the usual two."""
+    workers = recipe.cluster.train_workers
+    return {} if workers == USUAL_RANKS else {"cluster.train_workers": workers}
+
+
 STAGES: tuple[Stage, ...] = (
-    Stage("base", "pretrain", PretrainSettings, "1", "actors.tasks.pretrain:pretrain", needs=("tokenizer", "tokens")),
-    Stage("assistant", "sft", SftSettings, "1", "actors.tasks.sft:finetune", needs=("base", "corpus"), external=named_files),
-    Stage("judge", "reward", RewardSettings, "1", "actors.tasks.judge:train_judge", needs=("assistant",), external=named_files),
-    Stage("aligned", "rlhf", RlhfSettings, "1", "actors.rl.align:align", needs=("assistant", "judge"), deterministic=False),
+    Stage(
+        "base",
+        "pretrain",
+        PretrainSettings,
+        "1",
+        "actors.tasks.pretrain:pretrain",
+        needs=("tokenizer", "tokens"),
+        depends=ranks,
+    ),
+    Stage(
+        "assistant",
+        "sft",
+        SftSettings,
+        "1",
+        "actors.tasks.sft:finetune",
+        needs=("base", "corpus"),
+        external=named_files,
+        depends=ranks,
+    ),
+    Stage(
+        "judge",
+        "reward",
+        RewardSettings,
+        "1",
+        "actors.tasks.judge:train_judge",
+        needs=("assistant",),
+        external=named_files,
+        depends=ranks,
+    ),
+    Stage(
+        "aligned",
+        "rlhf",
+        RlhfSettings,
+        "1",
+        "actors.rl.align:align",
+        needs=("assistant", "judge"),
+        depends=ranks,
+        deterministic=False,
+    ),
     Stage(
         "evaluation",
         "evaluation",

@@ -9,13 +9,16 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.table import Table
+from rich.text import Text
 
-from cluster.line import Line, opened
+from cluster.amounts import human_seconds
+from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
 from cluster.recipe import read_recipe
 from cluster.run import write_report
-from cluster.terminal import out
+from cluster.runs import compared, read_run, refs, run_ids
+from cluster.terminal import err, out
 
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -40,14 +43,17 @@ def plan(
     store = opened(chosen)
     planned, remark = line.plan(chosen, store, until), line.remark(store, line.names)
     if as_json:
-        rows = [{"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why} for each in planned]
+        rows = [
+            {"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why, "note": each.note}
+            for each in planned
+        ]
         print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows, **remark.values}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "state", "key", "what changed"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for each in planned:
-        table.add_row(each.stage.name, each.state, each.key, each.why)
+        table.add_row(each.stage.name, each.state, each.key, Text(each.why or each.note))
     out.print(table)
     for shown in remark.shown:
         out.print(shown)
@@ -65,7 +71,8 @@ def status(
 ) -> None:
     """Say what a root holds: the newest artefact of every stage, its size, and who is writing."""
     line: Line = ctx.obj
-    store = opened(line.load(recipe, set, root))
+    seen = line.look(recipe, set, root)
+    store = seen.store
     newest = [found[-1] for name in line.names if (found := store.artefacts(name))]
     holder = current_holder(store.root)
     rows: list[dict[str, Any]] = [
@@ -79,7 +86,8 @@ def status(
         for each in newest
     ]
     if as_json:
-        print(json.dumps({"root": str(store.root), "holder": holder, "stages": rows}, indent=1))
+        last = seen.run.model_dump(mode="json", include={"id", "outcome", "message"}) if seen.run else None
+        print(json.dumps({"root": str(store.root), "holder": holder, "run": last, "stages": rows}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "key", "committed", "seconds", "MB"):
@@ -87,6 +95,9 @@ def status(
     for row in rows:
         table.add_row(row["stage"], row["key"], row["committed"], str(row["seconds"]), f"{row['bytes'] / 1e6:.1f}")
     out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts")
+    if seen.run:
+        said = f": {seen.run.message}" if seen.run.message else ""
+        out.print(f"last run {seen.run.id}: {seen.run.outcome}{said}", markup=False, soft_wrap=True)
     if holder:
         out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
 
@@ -94,10 +105,79 @@ def status(
 @app.command()
 def report(ctx: typer.Context, recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None) -> None:
     """Write the run's report again from what the artefacts tell of themselves."""
-    line: Line = ctx.obj
-    chosen = line.load(recipe, set, root)
-    store = opened(chosen)
-    out.print(f"report  {write_report(chosen, store, line.plan(chosen, store))}", soft_wrap=True)
+    seen = ctx.obj.look(recipe, set, root)
+    tell_which(seen)
+    out.print(f"report  {write_report(seen.recipe.name, seen.artefacts.values(), seen.store)}", soft_wrap=True)
+
+
+def tell_which(seen: Seen) -> None:
+    """Say whose results these are, where the reader did not."""
+    if seen.which:
+        err.print(f"pageloom: {seen.which}; name a recipe for another", style="dim", markup=False, soft_wrap=True)
+
+
+@app.command()
+def runs(
+    ctx: typer.Context,
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs of a root, newest first, and the names of its releases."""
+    store = opened(ctx.obj.load(recipe, set, root))
+    found = [read_run(store.root, run) for run in reversed(run_ids(store.root))]
+    named = refs(store.root)
+    if as_json:
+        print(json.dumps({"runs": [run.model_dump(mode="json") for run in found], "refs": named}, indent=1))
+        return
+    if not found:
+        out.print(f"{store.root}: no run yet; `pageloom run` starts one", markup=False, soft_wrap=True)
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "recipe", "started", "took", "outcome", "release", "settings"):
+        table.add_column(column, overflow="fold")
+    for run in found:
+        key = run.stages.get("release", "")
+        names = [name for name, ref in named.items() if ref["key"] == key and ref["run"] == run.id]
+        table.add_row(
+            run.id,
+            Text(run.source or run.name),
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
+            human_seconds(run.seconds()) if run.ended else "",
+            Text(f"{run.outcome}: {run.message}" if run.message else run.outcome),
+            " ".join([key, *names]),
+            Text(" ".join(run.settings)),
+        )
+    out.print(table)
+    out.print("next    `pageloom diff RUN RUN` says what differs; `pageloom serve --release NAME` serves one")
+
+
+@app.command()
+def diff(
+    ctx: typer.Context,
+    one: Annotated[str, typer.Argument(metavar="RUN", help="a run's id, or its beginning")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="another's")],
+    root: RootOption = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="the recipe whose root they are of")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what differs between two runs of a root: settings, inputs, versions and figures."""
+    store = opened(ctx.obj.load(recipe, None, root))
+    found = compared(read_run(store.root, one), read_run(store.root, other), store)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for kind, differences in found.items():
+        if not differences:
+            out.print(f"{kind}: nothing differs")
+            continue
+        table = Table(box=None, pad_edge=False, title=f"{kind}: {len(differences)} differ", title_justify="left")
+        for column in ("", one, other):
+            table.add_column(column, overflow="fold")
+        for name, values in differences.items():
+            table.add_row(Text(name), *(Text("" if value is None else str(value)) for value in values))
+        out.print(table)
 
 
 @app.command()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow.fs as pafs
 
 from cluster.errors import RequestError
 from cluster.globs import Entry, fits, is_glob, literal_part, local_entries, local_entry, named
-from cluster.store import Location, first_words, printable
+from cluster.store import Location, digest_file, first_words, printable
+
+SMALL = 64 << 20  # bytes of a pattern's files that a plan may read: some 30 ms
 
 
 def root_list(root: Location, name: str) -> dict[str, Any] | None:
@@ -43,6 +45,21 @@ def expand(pattern: str) -> list[dict[str, Any]]:
         raise RequestError(f"{printable(odd)}: the name of this file is not UTF-8; rename it, `convmv` does so for whole trees")
     scheme = "" if place.is_local else f"{place.filesystem.type_name}://"
     return [{"uri": scheme + path, "bytes": entries[path].bytes, "modified": entries[path].modified} for path in found]
+
+
+def identified(pattern: str) -> list[dict[str, Any]]:
+    """As `expand`, with the `digest` of each file where they are local and small enough to be read before every plan."""
+    files = expand(pattern)
+    if sum(file["bytes"] for file in files) > SMALL or "://" in files[0]["uri"]:
+        return files
+    return [file | {"digest": digest_file(Location.of(file["uri"]))[1]} for file in files]
+
+
+def identity(file: Mapping[str, Any], placed: bool) -> dict[str, Any]:
+    """What of a file enters a key: its name (its whole place where rows tell of that), its size, its digest or its time."""
+    name = file["uri"] if placed else file["uri"].rpartition("/")[2]
+    told = {"digest": file["digest"]} if "digest" in file else {"modified": file["modified"]}
+    return {"name": name, "bytes": file["bytes"], **told}
 
 
 def named_place(pattern: str) -> Location:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
-from cluster.recipe import Recipe, load_recipe, recipe_model
+from cluster.recipe import Recipe, explain, load_recipe, recipe_model
+from cluster.runs import RunRecord, artefacts_of, last_run
 from cluster.stage import Stage
 from cluster.store import Artefact, Store
 
@@ -23,6 +24,21 @@ class Remark:
 
     values: dict[str, Any]
     shown: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A root as somebody looks at it. run: the one whose artefacts these are; None: those of a recipe that was named."""
+
+    recipe: Recipe
+    store: Store
+    artefacts: dict[str, Artefact | None]
+    run: RunRecord | None
+
+    @property
+    def which(self) -> str:
+        """A line that says of what one sees the result; empty where the reader named it."""
+        return f"run {self.run.id} ({self.run.outcome})" if self.run else ""
 
 
 def nothing_to_refuse(_: Any) -> None: ...
@@ -76,11 +92,35 @@ class Line:
         return found
 
     def plan(self, recipe: Recipe, store: Store, until: str | None = None) -> list[Planned]:
-        return make_plan(recipe, self.stages, store, until)
+        record = last_run(store.root)
+        return make_plan(recipe, self.stages, store, until, record.stages if record else None)
 
-    def artefacts(self, recipe: Recipe, store: Store) -> dict[str, Artefact | None]:
-        """The artefact of every stage as the recipe is now; None where it is not made yet."""
-        return {each.stage.name: store.artefact(each.stage.name, each.key) for each in self.plan(recipe, store)}
+    def look(
+        self,
+        recipe: str | None = None,
+        settings: Sequence[str] | None = None,
+        root: str | None = None,
+        inputs: Sequence[str] | None = None,
+    ) -> Seen:
+        """What a root holds: of its last run where no recipe, setting or input is given, else as these have it now.
+
+        Artefacts of the last run are found by the keys that it left, so its input files need not be there any more.
+        """
+        chosen = self.load(recipe, settings, root, inputs)
+        store = opened(chosen)
+        record = last_run(store.root)
+        if recipe or settings or inputs or record is None:
+            keys = {each.stage.name: each.key for each in self.plan(chosen, store)}
+            return Seen(chosen, store, {name: store.artefact(name, key) for name, key in keys.items()}, None)
+        try:
+            chosen = self.model.model_validate({**record.recipe, "root": chosen.root_uri})
+        except ValidationError as error:
+            raise RequestError(
+                f"{store.root}: its last run, {record.id}, has a recipe that this version does not know "
+                f"({explain(error, self.model)}); name a recipe"
+            ) from error
+        made = artefacts_of(record, store)
+        return Seen(chosen, store, {name: made.get(name) for name in self.names}, record)
 
 
 def as_overrides(settings: Sequence[str] | None, root: str | None = None, inputs: Sequence[str] | None = None) -> list[str]:

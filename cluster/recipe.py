@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from cluster.errors import RequestError
 from cluster.settings import ClusterSettings
@@ -27,6 +27,19 @@ class Recipe(BaseModel):
     root: str | None = Field(None, description="where artefacts live: a directory or s3://, gs://; default runs/NAME")
     cluster: ClusterSettings = Field(default_factory=lambda: ClusterSettings())
     tracking: TrackingSettings = Field(default_factory=lambda: TrackingSettings())
+
+    _source: str = PrivateAttr("")
+    _settings: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def source(self) -> str:
+        """The file or shipped name that it was read from."""
+        return self._source
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The `key=value` that were put over it."""
+        return self._settings
 
     @property
     def root_uri(self) -> str:
@@ -50,9 +63,11 @@ def load_recipe(model: type[Recipe], source: str | None, overrides: Sequence[str
     for override in overrides:
         apply_override(values, override)
     try:
-        return model.model_validate(values)
+        recipe = model.model_validate(values)
     except ValidationError as error:
         raise RequestError(f"recipe {label}: {explain(error, model)}") from error
+    recipe._source, recipe._settings = label, tuple(overrides)
+    return recipe
 
 
 def shipped_recipes() -> list[str]:

@@ -8,8 +8,8 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from cluster.errors import FULL_DISK, RequestError, WorkError
 from cluster.line import Line
 from cluster.lock import lock_root
 from cluster.memory import PeakMemory
-from cluster.plan import Planned
+from cluster.plan import Planned, seen_again, stage_values
 from cluster.recipe import Recipe
+from cluster.runs import RunRecord, recorded
 from cluster.session import Session
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
@@ -28,6 +29,7 @@ from cluster.track.console import RunConsole, noise_to
 from cluster.track.events import Track
 from cluster.track.history import Recorder
 from cluster.track.wandb import WandbRun
+from cluster.versions import commit, versions
 
 
 @dataclass(frozen=True)
@@ -74,32 +76,81 @@ def logs_directory(root: Location, name: str) -> Path:
     return base / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
-def bring_up_to(line: Line, until: str | None, run: Run, wait: bool = False) -> dict[str, Artefact]:
-    """Hold the root, make what the recipe's artefacts up to `until` still lack, write the report."""
-    with lock_root(run.store.root, wait):
-        plan = line.plan(run.recipe, run.store, until)
+@dataclass(frozen=True)
+class Wish:
+    """What of a line is to be made, by names of stages. until: the last. start: what is before it must be there already.
+    force: what is made anew although it is there, with all that comes of it. wait: for another run that holds the root.
+    """
+
+    until: str | None = None
+    start: str | None = None
+    force: tuple[str, ...] = ()
+    wait: bool = False
+
+    def check(self, line: Line) -> None:
+        """Raises RequestError for a stage that there is not."""
+        for asked, name in (("--until", self.until), ("--from", self.start), *(("--force", name) for name in self.force)):
+            if name:
+                line.stage(name, asked)
+
+
+def bring_up_to(line: Line, wish: Wish, run: Run) -> dict[str, Artefact]:
+    """Hold the root, make what the recipe's artefacts still lack, write the report."""
+    wish.check(line)
+    with lock_root(run.store.root, wish.wait):
+        plan = line.plan(run.recipe, run.store, wish.until)
+        if wish.start:
+            refuse_unfinished(plan, line.stage(wish.start, "--from").name)
+        if wish.force:
+            plan = anew(plan, {line.stage(name, "--force").name for name in wish.force}, run.store)
         done = sum(planned.state == "done" for planned in plan)
         run.console.print(
             f"[bold]pageloom {run.recipe.name}[/bold] → {run.store.root}   {done} of {len(plan)} stages already done"
         )
-        artefacts = run_plan(plan, run)
-        write_report(run.recipe, run.store, plan)
+        with recorded(run.recipe, plan, run.store) as record:
+            artefacts = run_plan(plan, run, record)
+            write_report(run.recipe.name, artefacts.values(), run.store)
     return artefacts
 
 
-def write_report(recipe: Recipe, store: Store, planned: Sequence[Planned]) -> str:
+def refuse_unfinished(plan: Sequence[Planned], start: str) -> None:
+    """Raises RequestError where something before `start` would have to be made."""
+    for planned in plan:
+        if planned.stage.name == start:
+            return
+        if planned.state != "done":
+            why = f" ({planned.why})" if planned.why else ""
+            raise RequestError(f"--from {start}: {planned.stage.name} before it is {planned.state}{why}; run without --from")
+    raise RequestError(f"--from {start}: it comes after --until; name an earlier stage")
+
+
+def anew(plan: Sequence[Planned], forced: set[str], store: Store) -> list[Planned]:
+    """The plan with some stages, and what comes of them, to be made again: their artefacts leave the root, the last first."""
+    affected, changed = set(forced), []
+    for planned in plan:
+        if affected & {planned.stage.name, *planned.stage.needs}:
+            affected.add(planned.stage.name)
+            planned = replace(planned, state="todo", why="forced")
+        changed.append(planned)
+    for planned in reversed(changed):
+        if planned.why == "forced":
+            store.discard(planned.stage.name, planned.key)
+    return changed
+
+
+def write_report(name: str, artefacts: Iterable[Artefact | None], store: Store) -> str:
     """Draw ROOT/report.html from what artefacts tell of themselves; returns its place."""
     from cluster.report.render import render
 
-    found = [artefact for each in planned if (artefact := store.artefact(each.stage.name, each.key))]
+    found = [artefact for artefact in artefacts if artefact]
     if not found:
         raise RequestError(f"{store.root}: no finished stage to report on yet; `pageloom run` makes some")
     place = store.root / "report.html"
-    place.write_bytes(render(recipe.name, [artefact.manifest for artefact in found]).encode())
+    place.write_bytes(render(name, [artefact.manifest for artefact in found]).encode())
     return str(place)
 
 
-def run_plan(plan: Sequence[Planned], run: Run) -> dict[str, Artefact]:
+def run_plan(plan: Sequence[Planned], run: Run, record: RunRecord | None = None) -> dict[str, Artefact]:
     """Bring every stage of the plan to a committed artefact; returns them by stage name.
 
     Raises RequestError or WorkError in one line; what was committed before stays.
@@ -126,6 +177,7 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
     console, store = run.console, run.store
     console.begin(stage.name)
     try:
+        seen_again(planned)
         memory.take()
         mailbox = run.session.start()
         output = store.attempt(stage.name, planned.key)
@@ -154,6 +206,9 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
                 parents=planned.parents,
                 external=planned.external,
                 version=stage.version,
+                values=stage_values(stage, run.recipe),
+                versions=versions(),
+                commit=commit(),
                 pageloom=metadata.version("pageloom"),
                 started=started,
                 seconds=seconds,

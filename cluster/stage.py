@@ -21,6 +21,10 @@ def no_external_inputs(_: Any) -> list[str]:
     return []
 
 
+def nothing_else(_: Any) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of the line. Its artefact is named `name`, its settings are the recipe's `section`.
@@ -29,6 +33,8 @@ class Stage:
     needs: names of the stages whose artefacts it reads.
     version: changes whenever the same settings and inputs would give other bytes.
     external: the paths, globs or URIs that its settings name; their files enter the key.
+    depends: what of the rest of a recipe can change its bytes, by dotted name, without what is as usual.
+    placed: where its external files are is part of what it makes; else they enter the key by name and content alone.
     root_lists: directories under the root to which users add a file at a time (pages to forget); the names of the files
         enter the key, so a name must follow from the content. An empty one changes nothing.
     deterministic: the same key always gives the same bytes (not so for crawling or sampling).
@@ -42,6 +48,8 @@ class Stage:
     needs: tuple[str, ...] = ()
     external: Callable[[Any], list[str]] = no_external_inputs
     root_lists: tuple[str, ...] = ()
+    depends: Callable[[Any], Mapping[str, Any]] = nothing_else
+    placed: bool = False
     deterministic: bool = True
 
     @property

@@ -215,6 +215,9 @@ class Manifest:
     report: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)
     committed: float = 0.0
+    values: dict[str, Any] = field(default_factory=dict)  # what of settings and recipe is in the key
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None
 
 
 class Store:
@@ -259,6 +262,12 @@ class Store:
         """All committed artefacts of a stage, oldest first."""
         found = [self.artefact(stage, key) for key in (self.root / stage).directories()]
         return sorted((a for a in found if a is not None), key=lambda a: a.manifest["committed"])
+
+    def discard(self, stage: str, key: str) -> None:
+        """Take an artefact out of the root, its manifest first: from then on it is not there for anybody."""
+        place = self.root / stage / key
+        (place / MANIFEST).delete()
+        place.delete()
 
     def attempt(self, stage: str, key: str) -> Location:
         """The directory to work in. Keeps what an earlier attempt can resume from, clears the rest."""

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cluster.commands import tell_which
 from cluster.errors import RequestError
 from cluster.line import Line, Remark, opened
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption
@@ -42,10 +43,9 @@ def show_pages(
     """Print pages that a reason rejected: value and threshold side by side, where from, and how the text begins."""
     from pipeline.pages.rejected import reasons_named, rejected_pages
 
-    line: Line = ctx.obj
-    chosen = line.load(recipe, set, root, input)
-    store = opened(chosen)
-    made = line.artefacts(chosen, store)
+    seen = ctx.obj.look(recipe, set, root, input)
+    store, made = seen.store, seen.artefacts
+    tell_which(seen)
     pages, records = made["pages"], made["records"]
     if pages is None or records is None:
         raise RequestError(f"{store.root}: no pages of this recipe yet; `pageloom run --until pages` makes them")
@@ -78,10 +78,9 @@ def show_dedup(
     """Print a cluster of duplicates: its pages, how similar they are and where they differ; or list the largest ones."""
     from pipeline.dedup.clusters import cluster_of, largest_clusters
 
-    line: Line = ctx.obj
-    chosen = line.load(recipe, set, root, input)
-    store = opened(chosen)
-    made = line.artefacts(chosen, store)
+    seen = ctx.obj.look(recipe, set, root, input)
+    store, made = seen.store, seen.artefacts
+    tell_which(seen)
     dedup, pages = made["dedup"], made["pages"]
     if dedup is None or pages is None:
         raise RequestError(f"{store.root}: no dedup of this recipe yet; `pageloom run --until dedup` makes it")
@@ -120,9 +119,9 @@ def trace(
     from pipeline.provenance.trace import Training, describe, trace_page
 
     line: Line = ctx.obj
-    chosen = line.load(recipe, set, root, input)
-    store = opened(chosen)
-    artefacts = line.artefacts(chosen, store)
+    seen = line.look(recipe, set, root, input)
+    store, artefacts = seen.store, seen.artefacts
+    tell_which(seen)
     if artefacts["pages"] is None:  # stale, perhaps because the page was just forgotten: the last line that is whole
         artefacts = newest_line(store, line.names, "pages") or artefacts
     if artefacts["crawl"] is None:

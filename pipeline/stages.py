@@ -21,6 +21,7 @@ STAGES = (
         "2",
         "pipeline.crawl.stage:run_crawl",
         external=lambda settings: settings.patterns(),
+        placed=True,
         deterministic=False,
     ),
     Stage(

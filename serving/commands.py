@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cluster.amounts import human_seconds
 from cluster.errors import RequestError
-from cluster.line import Line, opened
+from cluster.line import Line
 from cluster.options import InputOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
-from cluster.run import Run, bring_up_to, running
-from cluster.store import Artefact, Store
+from cluster.run import Run, Wish, bring_up_to, running
+from cluster.runs import named_release
+from cluster.store import Location, Store
 
 app = typer.Typer()
 
@@ -28,12 +30,18 @@ def run(
     set: SetOption = None,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="end when the release and the report are written")] = False,
     wait: WaitOption = False,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="begin here; refused where what is before is not done")
+    ] = None,
+    force: Annotated[
+        list[str] | None, typer.Option("--force", metavar="STAGE", help="make it and what comes of it anew; may be repeated")
+    ] = None,
 ) -> None:
     """Take a recipe from pages to a served model; what is already done is not done again."""
     line: Line = ctx.obj
     began = time.time()
-    if until:
-        line.stage(until, "--until")
+    wish = Wish(until, start, tuple(force or ()), wait)
+    wish.check(line)
     chosen: Any = line.load(recipe, set, root, input)
     serving = not (no_serve or until)
     if serving:
@@ -41,10 +49,10 @@ def run(
 
         check_port(chosen.serve)
     with running(chosen, Store(chosen.root_uri), chosen.name) as run:
-        artefacts = bring_up_to(line, until, run, wait)
+        artefacts = bring_up_to(line, wish, run)
         run.console.print(f"report  {run.store.root}/report.html   ({human_seconds(time.time() - began)} so far)")
         if serving:
-            serve_release(artefacts["release"], run, began)
+            serve_model(artefacts["release"].location, run, began)
         else:
             run.console.print("next    `pageloom run` " + ("takes it on from here" if until else "serves it"))
 
@@ -56,20 +64,27 @@ def serve(
     input: InputOption = None,
     root: RootOption = None,
     set: SetOption = None,
+    release: Annotated[
+        str | None, typer.Option("--release", metavar="REF|KEY|DIR", help="which one; default: the last run's")
+    ] = None,
 ) -> None:
     """Serve the released model of a root without running anything else."""
     from serving.engine.app import check_port
 
-    line: Line = ctx.obj
     began = time.time()
-    chosen: Any = line.load(recipe, set, root, input)
+    if release and Path(release).is_dir():
+        chosen: Any = ctx.obj.load(recipe, set, root)
+        store, model = Store(chosen.root_uri), Location.of(release)
+    else:
+        seen = ctx.obj.look(recipe, set, root, input)
+        chosen, store = seen.recipe, seen.store
+        found = named_release(store, release) if release else seen.artefacts["release"]
+        if found is None:
+            raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
+        model = found.location
     check_port(chosen.serve)
-    store = opened(chosen)
-    release = line.artefacts(chosen, store)["release"]
-    if release is None:
-        raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
-    with running(chosen, store, chosen.name) as run:
-        serve_release(release, run, began)
+    with running(chosen, store, chosen.name, writing=False) as run:
+        serve_model(model, run, began)
 
 
 @app.command()
@@ -77,17 +92,18 @@ def chat(
     ctx: typer.Context,
     url: Annotated[str | None, typer.Option("--url", help="endpoint; default: where this recipe serves")] = None,
     recipe: RecipeArgument = None,
+    root: RootOption = None,
     set: SetOption = None,
 ) -> None:
     """Talk to a served model in the terminal."""
     from serving.client.chat import talk
     from serving.engine.app import base_url
 
-    settings = ctx.obj.load(recipe, set).serve
+    settings = ctx.obj.look(recipe, set, root).recipe.serve
     talk(url or base_url(settings), settings)
 
 
-def serve_release(release: Artefact, run: Run, began: float) -> None:
+def serve_model(model: Location, run: Run, began: float) -> None:
     """Start the endpoint, ask it one question, say how to repeat it; serve until Ctrl-C or SIGTERM, which end it well."""
     from serving.client.ask import ask, curl_line
     from serving.engine.app import start, warm
@@ -98,7 +114,7 @@ def serve_release(release: Artefact, run: Run, began: float) -> None:
     with console.busy("serving"):
         warm()
         session.start()
-        endpoint = start(release, recipe.name, settings, recipe.cluster, run.logs)
+        endpoint = start(model, recipe.name, settings, recipe.cluster, run.logs)
         answer = ask(endpoint, settings.question, settings)
     console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
     console.print(f"\nyou  {settings.question}", markup=False)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cluster.errors import RequestError
+from cluster.fields import Files
 from cluster.recipe import explain
 
 RESULT = "measurement.json"  # in a measurement's artefact
@@ -22,7 +23,7 @@ class VerbatimSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    passages: str = Field(
+    passages: Files[str] = Field(
         description="JSONL of {text, copies} and, to tell passages of as many copies apart, {kind}; 0 copies: not planted"
     )
     prompt_characters: int = Field(
@@ -36,7 +37,7 @@ class MeasurementSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    clean: list[str] = Field(
+    clean: Files[list[str]] = Field(
         default_factory=list,
         description="files of text (JSONL with `text`, or plain): bits per byte of each model on it. What stands there is "
         "taken out of every variant's training text as `corpus.benchmarks` is",

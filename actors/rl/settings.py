@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.settings import OptimiserSettings
+from cluster.fields import How
 
 
 class RlhfSettings(BaseModel):
@@ -48,11 +49,11 @@ class RlhfSettings(BaseModel):
         )
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the policy's and the engine's computation; bf16 on GPUs")
-    sync_tolerance: float = Field(
+    sync_tolerance: How[float] = Field(
         5e-3,
         gt=0,
         description="largest mean |log p(engine) - log p(trainer)| of a token, in nats, once the engine has new weights: "
         "some 1e-6 in fp32, some 1e-2 in bf16",
     )
-    engine_cache_mb: int = Field(256, ge=16, description="key-value cache of the rollout engine, MiB")
+    engine_cache_mb: How[int] = Field(256, ge=16, description="key-value cache of the rollout engine, MiB")
     seed: int = Field(0, ge=0, description="of the order of prompts and of sampling")

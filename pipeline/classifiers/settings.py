@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cluster.fields import Files
+
 
 class LinearSettings(BaseModel):
     """A logistic regression on hashed n-grams. Defaults as fastText's supervised mode where it has the same dial."""
@@ -36,13 +38,13 @@ class QualitySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    positives: list[str] = Field(
+    positives: Files[list[str]] = Field(
         default_factory=list,
         description="JSONL, Parquet or text files of good texts: paths, globs or URIs; empty: no classifier",
     )
     field: str = Field("text", description="name of the field with the text, in JSONL and Parquet")
     negatives: int = Field(20_000, ge=1, description="pages of the crawl that stand for ordinary ones, drawn at random")
-    negative_files: list[str] = Field(
+    negative_files: Files[list[str]] = Field(
         default_factory=list,
         description="files of ordinary texts, instead of the crawl's pages; where the crawl holds the positives too, better",
     )
@@ -55,7 +57,7 @@ class LabelledFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    file: str = Field(description="JSONL, Parquet or CSV (also .gz): a path, glob or URI")
+    file: Files[str] = Field(description="JSONL, Parquet or CSV (also .gz): a path, glob or URI")
     text: str = Field("text", description="name of the field with the text")
     label: str = Field("label", description="name of the field with the label")
     bad: list[str | int] = Field(default_factory=list, description="labels that are bad")
@@ -74,7 +76,7 @@ class ToxicitySettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     labelled: list[LabelledFile] = Field(default_factory=list, description="labelled texts; empty: no classifier")
-    ordinary: list[str] = Field(
+    ordinary: Files[list[str]] = Field(
         default_factory=list, description="files of texts known to be good, so that prose is not taken for abuse"
     )
     seed: int = Field(0, description="of the draw of ordinary passages")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from cluster.fields import Files
 from pipeline.corpus.national_ids import NATIONAL_IDS
 
 Kind = Literal["email", "phone", "card", "iban", "ip", "national_id"]
@@ -27,7 +28,7 @@ class CorpusSettings(BaseModel):
         ["US", "GB", "CA", "ES", "IT", "FR", "BE", "CH", "FI", "BR", "MX", "CL"],
         description="ISO countries whose identification numbers count (those known: pipeline/corpus/national_ids.py)",
     )
-    benchmarks: list[str] = Field(
+    benchmarks: Files[list[str]] = Field(
         default_factory=list,
         description="files or URIs of the benchmarks that models are judged by: what is theirs is no training text, nor is a "
         "file of source code with anything of theirs in it",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cluster import temporary
 from cluster.errors import RequestError, WorkError
+from cluster.fields import How
 
 # Asking for a page imports the module. These do more than define things when they are imported: they
 # run a test suite, open a window or a browser, ask for input, or (`__main__`) are a program.
@@ -40,7 +41,7 @@ class PydocSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    port: int = Field(7464, ge=1, le=65535, description="loopback port; fixed, because it is part of every page's URL")
+    port: How[int] = Field(7464, ge=1, le=65535, description="loopback port; fixed, because it is part of every page's URL")
 
 
 class PydocServer:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from cluster.fields import Files, How, Private
 from pipeline.crawl.pydoc_server import PydocSettings
 from pipeline.crawl.weights import whole_weights
 
@@ -31,7 +32,9 @@ class Source(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern="^[a-z0-9][a-z0-9_.-]*$", description="what rows and reports call it: a-z, 0-9, _ . -")
-    input: list[str] = Field(min_length=1, description="paths, directories, globs (`**` for all directories below) or URIs")
+    input: Files[list[str]] = Field(
+        min_length=1, description="paths, directories, globs (`**` for all directories below) or URIs"
+    )
     weight: float | None = Field(
         None,
         gt=0,
@@ -60,7 +63,7 @@ class CrawlSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    input: list[str] = Field(
+    input: Files[list[str]] = Field(
         default_factory=list,
         description="paths, directories, globs or URIs; replaces the crawl: short for one source of that name",
     )
@@ -69,8 +72,8 @@ class CrawlSettings(BaseModel):
         description="files from several places, each with weight and priority; they replace the crawl as `input` does",
     )
     pydoc: PydocSettings | None = Field(None, description="start Python's documentation server on loopback and crawl it")
-    seeds: list[str] = Field(default_factory=list, description="URLs to start from; only their hosts are crawled")
-    contact: str | None = Field(
+    seeds: Private[list[str]] = Field(default_factory=list, description="URLs to start from; only their hosts are crawled")
+    contact: Private[str | None] = Field(
         None, description="URL or e-mail in the user agent, where site owners reach you; needed for any host but loopback"
     )
     host_files: bool = Field(
@@ -79,13 +82,13 @@ class CrawlSettings(BaseModel):
     exclude: list[Annotated[str, AfterValidator(expression)]] = Field(
         default_factory=list, description="regular expressions; a URL that one matches is not fetched"
     )
-    delay: float = Field(
+    delay: How[float] = Field(
         1.0,
         ge=0,
         le=3600,
         description="seconds between two requests to a host; a longer crawl-delay in robots.txt wins (Nutch: 5)",
     )
-    hosts_at_once: int = Field(16, ge=1, le=1000, description="hosts that one crawler actor visits at the same time")
+    hosts_at_once: How[int] = Field(16, ge=1, le=1000, description="hosts that one crawler actor visits at the same time")
     max_pages: int = Field(10_000, ge=1, description="pages of a host")
     max_depth: int = Field(16, ge=0, description="links away from a seed")
     max_page_mb: float = Field(
@@ -93,8 +96,10 @@ class CrawlSettings(BaseModel):
     )
     max_host_mb: float = Field(10_000, gt=0, description="MB of all bodies of a host as sent")
     max_redirects: int = Field(5, ge=0, le=20, description="in a row; RFC 9309 asks for at least five on robots.txt")
-    attempts: int = Field(2, ge=1, le=10, description="times a URL is tried after a timeout, a broken connection, 429 or 503")
-    timeout: float = Field(20, gt=0, le=600, description="seconds for one whole exchange")
+    attempts: How[int] = Field(
+        2, ge=1, le=10, description="times a URL is tried after a timeout, a broken connection, 429 or 503"
+    )
+    timeout: How[float] = Field(20, gt=0, le=600, description="seconds for one whole exchange")
     warc_mb: float = Field(
         64,
         gt=0,

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cluster.fields import How
+
 # What decides which documents share a key: an index made with other values says nothing about these.
 SKETCHED_WITH = ("near", "ngram", "han_ngram", "abugida_ngram", "bands", "rows", "characters", "seed", "scope")
 
@@ -58,13 +60,13 @@ class DedupSettings(BaseModel):
         0.8, gt=0, le=1, description="least true Jaccard similarity of two pages' shingles; candidates below it are let go"
     )
     seed: int = Field(1, ge=0, description="of the MinHash permutations")
-    memory_mb: int = Field(1024, ge=16, description="what one worker may use for keys, edges or shingles, in 10^6 bytes")
-    partitions: int | None = Field(
+    memory_mb: How[int] = Field(1024, ge=16, description="what one worker may use for keys, edges or shingles, in 10^6 bytes")
+    partitions: How[int | None] = Field(
         None, ge=1, le=100_000, description="ranges of keys; null: as many as `memory_mb` asks for. Never changes a decision"
     )
-    union_find_edges: int = Field(
+    union_find_edges: How[int] = Field(
         50_000_000, ge=0, description="up to so many verified pairs one task finds the components, beyond they are shuffled"
     )
-    max_rounds: int = Field(
+    max_rounds: How[int] = Field(
         60, ge=2, description="large-star/small-star rounds before the stage gives up (Kiveris et al. 2014: log^2 at most)"
     )

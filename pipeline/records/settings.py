@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from cluster.fields import How
 from pipeline.measure.settings import LineSettings
 from pipeline.rights.settings import RightsSettings
 
@@ -46,11 +47,13 @@ class RecordsSettings(BaseModel):
     ask_trafilatura_below: float = Field(
         0.5, ge=0, le=1, description="expected word F1 of a page's text; below it trafilatura, which is slow, is asked too"
     )
-    extract_seconds: float = Field(20, gt=0, description="seconds for a page's extraction; after that it is `extract_timeout`")
-    extract_memory_mb: int = Field(
+    extract_seconds: How[float] = Field(
+        20, gt=0, description="seconds for a page's extraction; after that it is `extract_timeout`"
+    )
+    extract_memory_mb: How[int] = Field(
         2048, ge=512, description="MB of address space of the process that extracts; a page that needs more is `extract_memory`"
     )
-    extract_recycle_pages: int = Field(5000, ge=1, description="pages after which that process is replaced by a new one")
+    extract_recycle_pages: How[int] = Field(5000, ge=1, description="pages after which that process is replaced by a new one")
     language_characters: int = Field(1000, ge=50, description="how much of a text's beginning the language detector sees")
     lines: LineSettings = Field(default_factory=LineSettings)
     rights: RightsSettings = Field(default_factory=RightsSettings)

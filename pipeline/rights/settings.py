@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cluster.fields import Files
+
 Signal = Literal["block_list", "robots", "ai_txt", "header", "meta", "tdm"]
 
 # Product tokens under which the operators document that what they fetch, or may use, trains models
@@ -63,11 +65,11 @@ class RightsSettings(BaseModel):
     refuse_licences: list[str] = Field(
         default_factory=list, description="Creative Commons types to drop, such as cc-by-nc-nd or cc-by-nc-4.0; none by default"
     )
-    block_lists: list[str] = Field(
+    block_lists: Files[list[str]] = Field(
         default_factory=list,
         description="files or URIs; a domain (with its sub-domains) or the beginning of a URL in each line, # comments",
     )
-    host_files: list[str] = Field(
+    host_files: Files[list[str]] = Field(
         default_factory=list,
         description="WARC files, globs or URIs with the hosts' robots.txt, where the pages' own archives lack them",
     )

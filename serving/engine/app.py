@@ -13,7 +13,7 @@ from typing import Any
 
 from cluster.errors import RequestError, WorkError
 from cluster.settings import ClusterSettings
-from cluster.store import Artefact, Location
+from cluster.store import Location
 from serving.engine.preload import preload_quietly
 from serving.engine.settings import ServeSettings
 
@@ -142,13 +142,12 @@ def application(model: Location, name: str, settings: ServeSettings, cluster: Cl
     return build_openai_app({"llm_configs": [config], "ingress_deployment_config": ingress})
 
 
-def start(release: Artefact, name: str, settings: ServeSettings, cluster: ClusterSettings, logs: Path) -> Endpoint:
-    """Serve a release (or any model artefact) as `name` in the running Ray session; returns once it has produced a token.
+def start(model: Location, name: str, settings: ServeSettings, cluster: ClusterSettings, logs: Path) -> Endpoint:
+    """Serve the model in a directory as `name` in the running Ray session; returns once it has produced a token.
 
     logs: local directory; the engine's own output goes to `engine.log` there.
     Raises RequestError where port or model cannot be served, WorkError where the engine fails.
     """
-    model = release.location
     check_port(settings)
     check_model(model, settings)
     check_question(model, settings)

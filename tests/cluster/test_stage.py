@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from cluster.fields import Files, key_values
 from cluster.plan import Planned, make_plan
 from cluster.recipe import load_recipe, recipe_model
 from cluster.stage import Stage
@@ -11,7 +12,7 @@ from cluster.store import Manifest, Store
 
 
 class Reading(BaseModel):
-    input: str = ""
+    input: Files[str] = ""
     limit: int = 1
 
 
@@ -40,7 +41,19 @@ def commit(store: Store, planned: list[Planned]) -> None:
         store.commit(
             store.attempt(each.stage.name, each.key),
             Manifest(
-                each.stage.name, each.key, settings, each.parents, each.external, each.stage.version, "0", 0, 1, 1, 0, "h"
+                each.stage.name,
+                each.key,
+                settings,
+                each.parents,
+                each.external,
+                each.stage.version,
+                "0",
+                0,
+                1,
+                1,
+                0,
+                "h",
+                values=key_values(each.settings),
             ),
         )
 

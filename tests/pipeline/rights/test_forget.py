@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from cluster.errors import RequestError, WorkError
+from cluster.fields import key_values
 from cluster.plan import Planned, make_plan
 from cluster.recipe import load_recipe, recipe_model
 from cluster.stage import Stage
@@ -236,7 +237,19 @@ def commit(store: Store, plan: list[Planned]) -> None:
     for each in plan:
         settings = each.settings.model_dump(mode="json")
         manifest = Manifest(
-            each.stage.name, each.key, settings, each.parents, each.external, each.stage.version, "0", 0, 1, 1, 0, "h"
+            each.stage.name,
+            each.key,
+            settings,
+            each.parents,
+            each.external,
+            each.stage.version,
+            "0",
+            0,
+            1,
+            1,
+            0,
+            "h",
+            values=key_values(each.settings),
         )
         store.commit(store.attempt(each.stage.name, each.key), manifest)
 

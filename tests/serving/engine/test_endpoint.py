@@ -22,7 +22,7 @@ import pytest
 from cluster.errors import WorkError
 from cluster.session import Session
 from cluster.settings import ClusterSettings
-from cluster.store import Artefact, Location
+from cluster.store import Location
 from serving.client.ask import ask, curl_line
 from serving.client.chat import talk
 from serving.engine.app import Endpoint, start, stop
@@ -117,7 +117,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator
         session.start()
         try:
             began = time.monotonic()
-            endpoint = start(Artefact(release, {}), "tiny", settings, cluster, place / "logs")
+            endpoint = start(release, "tiny", settings, cluster, place / "logs")
             yield Served(endpoint, settings, place / "model", session, place / "logs", time.monotonic() - began)
         finally:
             session.stop()
@@ -250,7 +250,7 @@ def test_an_engine_that_cannot_start_says_why_in_one_line_and_where_its_log_is(s
     (broken / "model.safetensors").write_bytes(b"no weights at all")
     cluster = served.session.settings
     with pytest.raises(WorkError, match=r"^the engine did not start: \w*Error.*; its log: .*engine\.log$") as failed:
-        start(Artefact(Location.of(broken), {}), "broken", served.settings, cluster, tmp_path / "logs")
+        start(Location.of(broken), "broken", served.settings, cluster, tmp_path / "logs")
     assert "\n" not in str(failed.value)
     assert "SafetensorError: Error while deserializing header" in str(failed.value)
     assert "pid=" in (tmp_path / "logs" / "engine.log").read_text()
