@@ -14,6 +14,7 @@ import pageloom
 from cluster.errors import RequestError, WorkError
 from cluster.fields import key_values
 from cluster.plan import Planned
+from cluster.run import anew, refuse_unfinished
 from cluster.runs import LATEST, compared, last_run, named_release, read_run, recorded, refs, run_ids
 from cluster.store import Location, Manifest, Store
 from cluster.versions import versions
@@ -193,3 +194,30 @@ def test_run_records_lie_where_the_root_is(s3_root: str) -> None:
         pass
     assert Location.of(f"{s3_root}/runs/{run.id}.json").exists()
     assert last_run(store.root) == run
+
+
+def test_what_is_forced_leaves_the_root_with_all_that_comes_of_it_and_nothing_else(store: Store) -> None:
+    _, plan = planned(store)
+    commit(store, plan)
+    again = anew(LINE.plan(planned(store)[0], store), {"judge"}, store)
+    forced = [each.stage.name for each in again if each.why == "forced"]
+    assert forced == ["judge", "aligned", "evaluation", "release"]
+    assert [each.stage.name for each in again if not store.artefact(each.stage.name, each.key)] == forced
+    assert [each.key for each in again] == [each.key for each in plan]
+
+
+def test_to_begin_at_a_stage_is_refused_where_one_before_it_is_not_done(store: Store) -> None:
+    _, plan = planned(store)
+    commit(store, plan[:4])
+    plan = LINE.plan(planned(store)[0], store)
+    refuse_unfinished(plan, "dedup")
+    with pytest.raises(RequestError, match=r"^--from base: dedup before it is todo; run without --from$"):
+        refuse_unfinished(plan, "base")
+
+
+@pytest.mark.parametrize("option", ["--until", "--from", "--force"])
+def test_a_stage_that_there_is_not_is_refused_before_anything_starts(tmp_path: Path, option: str) -> None:
+    result = CliRunner().invoke(pageloom.app, ["run", "--root", str(tmp_path / "r"), option, "nonsense", "--no-serve"])
+    assert isinstance(result.exception, RequestError)
+    assert str(result.exception).startswith(f"{option} nonsense: no such stage; there are crawl, records, ")
+    assert not (tmp_path / "r").exists()
