@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,16 +20,19 @@ from yarl import URL
 
 from cluster.store import Location, parquet_bytes, shard_records, write_shard
 from cluster.track.events import Track
+from pipeline.crawl.addresses import NotPublic, PublicResolver
 from pipeline.crawl.archive import WarcFile
 from pipeline.crawl.frontier import Fetch, Frontier, Limits, page_links
 from pipeline.crawl.settings import CrawlSettings
 from pipeline.read.charset import decode
-from pipeline.rights.host_files import KINDS, TEXT_BYTES, HostFile, is_rules
+from pipeline.read.warc.http_body import codings_of, decoded
+from pipeline.rights.host_files import KINDS, TEXT_BYTES, HostFile, is_rules, rules_text
 from pipeline.url import canonical_url
 
 AGENT = "pageloom"
 FILES_PER_ACTOR = 10_000
 DEAD_AFTER = 5  # failed exchanges in a row after which a host is left alone
+NO_TEXT = re.compile("[\0-\x08\x0e-\x19\x1c-\x1f]")  # such as an encoding that no header announces; \x1a and \x1b do occur
 TRANSIENT = {"timeout", "unreachable", "broken", "http_429", "http_503"}
 JOURNAL = pa.schema(
     [
@@ -67,6 +70,14 @@ class Exchange:
     content_type: str
     charset: str | None
 
+    def decoded(self, limit: int) -> tuple[bytes, str]:
+        """The body without its content encodings, limit + 1 bytes of a longer one, and a note where it ends early.
+
+        An encoding that is announced and not there is passed over. Raises ValueError where the body is damaged inside one.
+        """
+        codings = codings_of(value for name, value in self.headers if name.lower() == "content-encoding")
+        return decoded(self.body, codings, limit)
+
 
 class TooLarge(Exception):
     """The body is longer than may be kept."""
@@ -100,7 +111,11 @@ class Crawler:
         timeout = aiohttp.ClientTimeout(total=self.settings.timeout)
         headers = {"User-Agent": self.user_agent, "Accept": "text/html,application/xhtml+xml", "Accept-Encoding": "gzip"}
         # Bodies stay as sent: the archive keeps what the server said, not what a library made of it.
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers, auto_decompress=False) as session:
+        self.resolver = PublicResolver(url for urls in seeds.values() for url in urls)
+        connector = aiohttp.TCPConnector(resolver=self.resolver)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, headers=headers, auto_decompress=False
+        ) as session:
 
             async def visit(host: str, urls: list[str]) -> None:
                 async with turns:
@@ -148,7 +163,10 @@ class Crawler:
         self._keep(host, *frontier.take_refused())
 
     async def _robots(self, session: aiohttp.ClientSession, host: str, url: str) -> Protego | None:
-        """The host's rules. None: nobody answers or the server fails, so nothing may be fetched (RFC 9309, 2.3.1)."""
+        """The host's rules. None: nobody answers, the server fails, or what it says cannot be read.
+
+        Then nothing may be fetched (RFC 9309, section 2.3.1): rules that are there and unread may forbid all.
+        """
         try:
             text = await self._host_file(session, host, "robots", url)
         except TooLarge:
@@ -175,12 +193,13 @@ class Crawler:
     async def _host_file(self, session: aiohttp.ClientSession, host: str, kind: str, url: str) -> str | None:
         """The text at an address for the whole host, redirects followed; empty where there is none, None for no answer.
 
-        Kept with the host it was asked of, which after a redirect is not the one in the archive. Raises TooLarge.
+        None too where the answer cannot be decoded, or a redirect leads into a network that is not public. Kept with the host
+        it was asked of, which after a redirect is not the one in the archive. Raises TooLarge.
         """
         for _ in range(self.settings.max_redirects + 1):
             try:
                 exchange = await self._exchange(session, url, TEXT_BYTES)
-            except (aiohttp.ClientError, TimeoutError, OSError):
+            except (aiohttp.ClientError, TimeoutError, OSError, NotPublic):
                 return None
             if exchange.status >= 500:
                 return None
@@ -189,7 +208,15 @@ class Crawler:
                 continue
             if exchange.status != 200:
                 return ""
-            text = inflated(exchange, TEXT_BYTES).decode("utf-8", errors="replace")
+            try:
+                body, cut_off = exchange.decoded(TEXT_BYTES)
+            except ValueError:
+                return None
+            if len(body) > TEXT_BYTES:
+                raise TooLarge(url)
+            text = rules_text(body)
+            if cut_off or NO_TEXT.search(text):
+                return None
             if is_rules(text):
                 time_fetched = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
                 self.host_files.append(HostFile(host, kind, time_fetched, text))
@@ -204,6 +231,8 @@ class Crawler:
             return Fetch(url, depth, "too_large")
         except TimeoutError:
             return Fetch(url, depth, "timeout")
+        except NotPublic:
+            return Fetch(url, depth, "not_public")
         except aiohttp.ClientConnectorError:
             return Fetch(url, depth, "unreachable")
         except (aiohttp.ClientError, OSError):
@@ -218,11 +247,13 @@ class Crawler:
             return Fetch(url, depth, f"http_{status}", status, size)
         links: tuple[str, ...] = ()
         if exchange.content_type in ("text/html", "application/xhtml+xml"):
-            links = page_links(decode(inflated(exchange, limit), exchange.charset).text, url)
+            with contextlib.suppress(ValueError):  # damaged inside its encoding: `records` has a row that tells of it
+                links = page_links(decode(exchange.decoded(10 * limit)[0], exchange.charset).text, url)
         return Fetch(url, depth, "ok", status, size, links)
 
     async def _exchange(self, session: aiohttp.ClientSession, url: str, limit: int) -> Exchange:
-        """One request and its whole answer, put into the archive. Raises TooLarge and aiohttp's errors."""
+        """One request and its whole answer, put into the archive. Raises TooLarge, NotPublic and aiohttp's errors."""
+        self.resolver.check(url)
         date = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         # encoded=True: canonical_url has already decided the spelling, the archive must show the same.
         async with session.get(URL(url, encoded=True), allow_redirects=False) as response:
@@ -297,14 +328,3 @@ class CrawlWorker:
 def redirect_target(exchange: Exchange, url: str) -> str | None:
     location = next((value for name, value in exchange.headers if name.lower() == "location"), None)
     return canonical_url(location, url) if location else None
-
-
-def inflated(exchange: Exchange, limit: int) -> bytes:
-    """The body without its content encoding, at most `10 * limit` bytes of it."""
-    encoding = next((value for name, value in exchange.headers if name.lower() == "content-encoding"), "").lower()
-    if encoding not in ("gzip", "x-gzip"):
-        return exchange.body
-    try:
-        return zlib.decompressobj(wbits=31).decompress(exchange.body, 10 * limit)
-    except zlib.error:
-        return b""

@@ -17,6 +17,7 @@ from cluster.inputs import expand
 from cluster.stage import Context
 from cluster.store import Location, parquet_bytes, write_shard
 from pipeline.pool import run_here, run_shards
+from pipeline.read.charset import BOMS, utf_16_without_mark
 from pipeline.read.record import Part, Record
 from pipeline.read.streams import GZIP, WINDOW
 from pipeline.read.warc.boundaries import BLANK_LINE, SLACK, Members, boundaries
@@ -79,7 +80,17 @@ def gather_host_rules(files: Iterable[HostFile]) -> pa.Table:
 
 def is_rules(text: str) -> bool:
     """Many servers answer every address with a page: that is no rule."""
-    return not text.lstrip("\ufeff \t\r\n").startswith("<")
+    return not text.lstrip().startswith("<")
+
+
+def rules_text(body: bytes) -> str:
+    """The text of a host's rules, which their standards want in UTF-8.
+
+    Byte order marks are no part of it: with one in front, the first line is a directive that no parser knows. UTF-16 is
+    what an editor of Windows saves. Bytes that no charset explains become U+FFFD, of which no rule is made.
+    """
+    wide = next((charset for mark, charset in BOMS if body.startswith(mark)), "") or utf_16_without_mark(body)
+    return body.decode(wide or "utf-8", "replace").lstrip("\ufeff")
 
 
 def collect_host_rules(ctx: Context, crawl: Location, archives: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -246,5 +257,5 @@ def host_file(row: Record) -> HostFile | None:
         return HostFile(host_of(row.url), kind, row.time, "", moved) if moved else None
     if row.problem or not isinstance(row.body, bytes):
         return None
-    text = row.body.decode("utf-8", "replace") if row.status == 200 else ""
+    text = rules_text(row.body) if row.status == 200 else ""
     return HostFile(host_of(row.url), kind, row.time, text)

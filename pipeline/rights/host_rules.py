@@ -130,7 +130,7 @@ class TdmRule:
 def tdm_rules(text: str) -> list[TdmRule]:
     """The rules of a tdmrep.json; what is none is left out. Source: W3C community group report TDMRep, 2024."""
     try:
-        rules = json.loads(text.lstrip("\ufeff"))
+        rules = json.loads(text)
     except (ValueError, RecursionError):
         return []
     return [

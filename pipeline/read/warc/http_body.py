@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import brotli
 from fastwarc.warc import HeaderMap, WarcRecord
@@ -49,16 +49,20 @@ def read_http_body(record: WarcRecord, limit: int) -> tuple[bytes, str]:
 
     Raises ValueError where a body is damaged inside its encoding.
     """
-    codings = codings_of(record.http_headers) if record.http_headers is not None else []
+    codings = codings_of(announced(record.http_headers)) if record.http_headers is not None else []
     if not codings:
         return record.reader.read(limit + 1), ""
     return decoded(record.reader.read(2 * limit), codings, limit)
 
 
-def codings_of(headers: HeaderMap) -> list[str]:
+def announced(headers: HeaderMap) -> list[str]:
+    """What the headers say of encodings, in the order in which they were applied."""
+    return [*headers.get_multiple("Content-Encoding"), *headers.get_multiple("Transfer-Encoding")]
+
+
+def codings_of(given: Iterable[str]) -> list[str]:
     """What to undo, the last first. Unknown names (none, UTF-8, ...) stand for nothing, as in browsers."""
-    given = ",".join((*headers.get_multiple("Content-Encoding"), *headers.get_multiple("Transfer-Encoding")))
-    names = [name.strip().lower().removeprefix("x-") for name in given.split(",")] if given else []
+    names = [name.strip().lower().removeprefix("x-") for name in ",".join(given).split(",")]
     return [name for name in reversed(names) if name in DECODERS]
 
 

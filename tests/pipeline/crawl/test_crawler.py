@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import gzip
 import itertools
 import random
 import string
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pyarrow.parquet as pq
 import pytest
 from warcio.archiveiterator import ArchiveIterator
@@ -178,6 +181,98 @@ def test_nothing_is_fetched_where_robots_txt_cannot_be_had(site: Site, tmp_path:
     site.page("/")
     assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/": ("robots_unreachable", 0)}
     assert site.paths() == ["/robots.txt"]
+
+
+FORBIDS = b"User-agent: *\nDisallow: /\n"
+
+
+def deflated(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", brotli.compress(FORBIDS)),
+        ("deflate", zlib.compress(FORBIDS)),
+        ("deflate", deflated(FORBIDS)),
+        ("gzip", FORBIDS),
+        ("gzip, gzip", gzip.compress(gzip.compress(FORBIDS))),
+        ("identity", codecs.BOM_UTF8 + FORBIDS),
+        ("gzip", gzip.compress(codecs.BOM_UTF8 + FORBIDS)),
+        ("identity", FORBIDS.decode().encode("utf-16")),
+        ("identity", FORBIDS.decode().encode("utf-16-be")),
+    ],
+    ids=["br", "zlib", "deflate", "lying", "twice", "mark", "mark in gzip", "UTF-16", "UTF-16 without mark"],
+)
+def test_a_robots_txt_forbids_in_whatever_encoding_it_comes(site: Site, tmp_path: Path, encoding: str, body: bytes) -> None:
+    site.answers["/robots.txt"] = (200, {"Content-Encoding": encoding}, body)
+    site.page("/")
+    assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/": ("robots_disallowed", 0)}
+    assert site.paths() == ["/robots.txt"]
+    assert gathered(tmp_path) == {(host_of(site.url), "robots"): FORBIDS.decode()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(FORBIDS)[:15] + b"\0" * 20),
+        ({"Content-Encoding": "gzip"}, gzip.compress(noise.__doc__.encode() * 9)[:-30]),  # type: ignore[union-attr]
+        ({}, gzip.compress(FORBIDS)),
+    ],
+    ids=["damaged", "cut off", "not announced"],
+)
+def test_a_robots_txt_that_cannot_be_decoded_counts_as_out_of_reach(
+    site: Site, tmp_path: Path, headers: dict[str, str], body: bytes
+) -> None:
+    site.answers["/robots.txt"] = (200, headers, body)
+    site.page("/")
+    assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/": ("robots_unreachable", 0)}
+    assert gathered(tmp_path) == {}
+
+
+def test_a_robots_txt_that_unpacks_to_more_than_may_be_read_forbids_all(site: Site, tmp_path: Path) -> None:
+    site.answers["/robots.txt"] = (200, {"Content-Encoding": "gzip"}, gzip.compress(b"Allow: /\n" * 60_000))
+    site.page("/")
+    assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/": ("robots_disallowed", 0)}
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "0x7f.1", "2130706433", "127.1", "0177.0.0.1", "[::ffff:7f00:1]"]
+)
+def test_a_redirect_of_a_robots_txt_leads_to_no_other_port_of_this_machine(site: Site, tmp_path: Path, host: str) -> None:
+    secret = Site()
+    secret.answers["/robots.txt"] = (200, {}, b"secret")
+    thread = threading.Thread(target=secret.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        site.answers["/robots.txt"] = (302, {"Location": f"http://{host}:{secret.server.server_port}/robots.txt"}, b"")
+        site.page("/")
+        assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/": ("robots_unreachable", 0)}
+    finally:
+        secret.server.shutdown()
+        thread.join()
+        secret.server.server_close()
+    assert secret.asked == []
+
+
+def test_a_seed_by_name_on_this_machine_is_crawled(site: Site, tmp_path: Path) -> None:
+    site.page("/")
+    url = f"http://localhost:{site.server.server_port}/"
+    assert crawl(tmp_path, url) == {url: ("ok", 200)}
+
+
+def test_links_are_found_on_a_page_in_an_encoding_that_nobody_asked_for(site: Site, tmp_path: Path) -> None:
+    html = b'<a href="/a">x</a>'
+    site.answers["/"] = (200, {"Content-Type": "text/html", "Content-Encoding": "br"}, brotli.compress(html))
+    site.answers["/damaged"] = (
+        200,
+        {"Content-Type": "text/html", "Content-Encoding": "gzip"},
+        gzip.compress(html)[:15] + b"\0" * 9,
+    )
+    site.page("/a", "/damaged")
+    assert crawl(tmp_path, f"{site.url}/") == {f"{site.url}/{path}": ("ok", 200) for path in ("", "a", "damaged")}
 
 
 def test_a_missing_robots_txt_allows_everything(site: Site, tmp_path: Path) -> None:

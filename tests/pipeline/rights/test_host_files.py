@@ -271,6 +271,30 @@ def test_the_rules_of_a_host_that_compresses_them_or_only_says_so_count(tmp_path
     assert [file.text for file in scan_archive(Location.of(path))] == [RULES.decode()]
 
 
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_rules_behind_a_byte_order_mark_or_in_utf_16_count(tmp_path: Path, charset: str) -> None:
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(gzip.compress(answer("http://a.example/robots.txt", RULES.decode().encode(charset))))
+    assert [file.text for file in scan_archive(Location.of(path))] == [RULES.decode()]
+
+
+def test_a_mark_in_front_of_a_robots_txt_hides_none_of_its_rules(tmp_path: Path, shared: Path) -> None:
+    trial = shared / "data" / "trials" / "t21-bom.warc.gz"
+    hosts = HostRules(collected(tmp_path, [trial]), RightsSettings())
+    pages = {url for url, _ in pages_of(trial) if not url.endswith("/robots.txt")}
+    assert len(pages) == 3
+    assert all(hosts.opt_outs(url) for url in pages)
+
+
+def pages_of(archive: Path) -> list[tuple[str, bytes]]:
+    with archive.open("rb") as stream:
+        return [
+            (record.rec_headers["WARC-Target-URI"], record.content_stream().read())
+            for record in ArchiveIterator(stream)
+            if record.rec_type == "response"
+        ]
+
+
 def test_of_a_long_robots_txt_the_beginning_counts(tmp_path: Path) -> None:
     path = tmp_path / "x.warc.gz"
     path.write_bytes(gzip.compress(answer("http://a.example/robots.txt", RULES + b"#" * 2_000_000)))
