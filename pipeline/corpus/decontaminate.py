@@ -141,12 +141,13 @@ def hits(text: str, index: Benchmark) -> list[Hit]:
         candidates = np.flatnonzero(inside & index.maybe[grams & np.uint64(len(index.maybe) - 1)])
         place = np.searchsorted(index.hashes, grams[candidates])
         same = index.hashes[np.minimum(place, len(index.hashes) - 1)] == grams[candidates]
-        for number in np.unique(line[candidates[same]]).tolist():
-            here = same & (line[candidates] == number)
-            found, size = candidates[here] - starts[number], int(sizes[number])
+        candidates, place = candidates[same], place[same]
+        numbers, firsts = np.unique(line[candidates], return_index=True)  # candidates ascend, so a line's stand together
+        for number, first, end in zip(numbers.tolist(), firsts, np.append(firsts, len(candidates))[1:], strict=True):
+            found, size = candidates[first:end] - starts[number], int(sizes[number])
             share = len(found) / (size - NGRAM + 1) if width == NGRAM else covered(found, width, size) / size
             overlap[number] = max(overlap.get(number, 0.0), share)
-            places.setdefault(number, []).append(place[here])
+            places.setdefault(number, []).append(place[first:end])
     return [strongest(number, overlap[number], np.concatenate(places[number]), index) for number in sorted(overlap)]
 
 

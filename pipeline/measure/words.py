@@ -94,7 +94,9 @@ def split_chunk(chunk: str) -> Sequence[str]:
             tail.append(found.group())
             end = found.start()
         elif chunk.endswith("..", begin, end):
-            kept = begin + len(chunk[begin:end].rstrip("."))
+            kept = end - 2
+            while kept > begin and chunk[kept - 1] == ".":
+                kept -= 1
             tail.append(chunk[kept:end])
             end = kept
         elif found := SUFFIX.search(chunk, near, end):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ from pipeline.measure.line_rules import clean_lines
 from pipeline.measure.settings import LineSettings
 from pipeline.measure.signals import signals
 from pipeline.measure.spam import parked_phrases
-from pipeline.measure.words import Vocabulary
+from pipeline.measure.words import Vocabulary, split_chunk
 from pipeline.read.charset import decode, repaired
+from pipeline.rights.creative_commons import licence_of
 
 LINES = LineSettings(refinedweb=True, c4=True, citations=True)
 PERSONAL = PersonalData(tuple(PLACEHOLDERS), ("US", "DE", "FR"), tuple(NATIONAL_IDS))
@@ -82,7 +84,35 @@ def test_time_grows_with_the_text_and_not_with_its_square(step: str) -> None:
     assert not slow
 
 
-def seconds(step: Callable[[str], object], text: str) -> float:
+LINK = b" creativecommons.org/licenses/by/4.0 "
+PAGES = {
+    "no tag at all": lambda size: (b"x" * 60 + LINK + b">") * (size // 98),
+    "tags that end nowhere": lambda size: (b"<" + LINK) * (size // 38),
+    "many links in a tag": lambda size: (b"<a " + b"rel=x " * 150 + LINK * 20 + b">") * (size // 1664),
+    "quotes that end nowhere": lambda size: (b"<a rel='" + LINK) * (size // 45),
+    "rel in rel": lambda size: (b"<" + b"rel=" * 200 + LINK + b">") * (size // 839),
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_a_licence_is_found_in_time_that_grows_with_the_page(page: Callable[[int], bytes]) -> None:
+    few, many = (seconds(licence_of, page(size)) for size in (500_000, 2_000_000))
+    assert many < FLOOR or many < 8 * few
+    assert many < 3  # of an open tag in each link's way, 5 MB take a few seconds at most
+
+
+@pytest.mark.parametrize("repeated", ["'..", "..'", ",..", "..%", "'.", "-..", "1..,"])
+def test_a_chunk_is_split_in_time_that_grows_with_it_whatever_signs_alternate(repeated: str) -> None:
+    few, many = (seconds(split_chunk, "a" + repeated * (size // len(repeated))) for size in (150_000, 600_000))
+    assert many < FLOOR or many < 7 * few
+
+
+def test_many_paragraphs_of_a_benchmark_are_found_in_time_that_grows_with_the_text() -> None:
+    few, many = (seconds(STEPS["decontaminate"], ("a " * 9 + "\n") * number) for number in (10_000, 40_000))
+    assert many < 8 * few
+
+
+def seconds(step: Callable[[Any], object], text: str | bytes) -> float:
     started = time.process_time()
     step(text)
     return time.process_time() - started
