@@ -23,9 +23,10 @@ def root_list(root: Location, name: str) -> dict[str, Any] | None:
     return {"uri": f"{name}/", "entries": len(names), "digest": hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]}
 
 
-def expand(pattern: str) -> list[dict[str, Any]]:
+def expand(pattern: str, besides: Location | None = None) -> list[dict[str, Any]]:
     """Files that a path, directory, glob or URI names, in name order, with what identifies their content.
 
+    besides: a root, whose files are left out where the pattern `reaches` it: what runs write is no input of theirs.
     Returns [{uri, bytes, modified}]. Raises RequestError where nothing matches, or a local name is not UTF-8.
     """
     place = named_place(pattern)
@@ -36,6 +37,8 @@ def expand(pattern: str) -> list[dict[str, Any]]:
             f"{printable(pattern)}: cannot be listed ({first_words(error)}); check the credentials and what they permit"
         ) from error
     found = sorted(named(place.path, entries))
+    if besides is not None and reaches(pattern, besides):
+        found = [path for path in found if not path.startswith(inside(besides))]
     if not found:
         deeper = "; a glob names files, and `**/` those in directories below" if "*" in pattern else ""
         raise RequestError(
@@ -47,9 +50,9 @@ def expand(pattern: str) -> list[dict[str, Any]]:
     return [{"uri": scheme + path, "bytes": entries[path].bytes, "modified": entries[path].modified} for path in found]
 
 
-def identified(pattern: str) -> list[dict[str, Any]]:
+def identified(pattern: str, besides: Location | None = None) -> list[dict[str, Any]]:
     """As `expand`, with the `digest` of each file where they are local and small enough to be read before every plan."""
-    files = expand(pattern)
+    files = expand(pattern, besides)
     if sum(file["bytes"] for file in files) > SMALL or "://" in files[0]["uri"]:
         return files
     return [file | {"digest": digest_file(Location.of(file["uri"]))[1]} for file in files]
@@ -60,6 +63,19 @@ def identity(file: Mapping[str, Any], placed: bool) -> dict[str, Any]:
     name = file["uri"] if placed else file["uri"].rpartition("/")[2]
     told = {"digest": file["digest"]} if "digest" in file else {"modified": file["modified"]}
     return {"name": name, "bytes": file["bytes"], **told}
+
+
+def reaches(pattern: str, root: Location) -> bool:
+    """Whether a pattern that begins above a root may name files below it. One that begins at or in the root means them."""
+    place = named_place(pattern)
+    begin = literal_part(place.path).rstrip("/")
+    if place.filesystem.type_name != root.filesystem.type_name or not root.path.rstrip("/").startswith(f"{begin}/"):
+        return False
+    return not is_glob(place.path) or "**" in place.path or place.path.count("/") >= inside(root).count("/")
+
+
+def inside(root: Location) -> str:
+    return root.path.rstrip("/") + "/"
 
 
 def named_place(pattern: str) -> Location:

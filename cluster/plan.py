@@ -15,7 +15,7 @@ from cluster.fields import key_values
 from cluster.inputs import identified, identity, root_list
 from cluster.recipe import Recipe
 from cluster.stage import Stage
-from cluster.store import Artefact, Store
+from cluster.store import Artefact, Store, Location
 from cluster.versions import differences
 
 
@@ -77,7 +77,7 @@ def plan_stage(stage: Stage, recipe: Recipe, store: Store, keys: Mapping[str, st
     parents = {need: keys[need] for need in stage.needs}
     lists = [listed for name in stage.root_lists if (listed := root_list(store.root, name))]
     try:
-        groups = [identified(pattern) for pattern in stage.external(settings)]
+        groups = [identified(pattern, besides=store.root) for pattern in stage.external(settings)]
     except RequestError as gone:
         made = store.artefact(stage.name, known) if known else None
         if made is None or made.manifest["values"] != values or made.manifest["parents"] != parents:
@@ -95,10 +95,11 @@ def plan_stage(stage: Stage, recipe: Recipe, store: Store, keys: Mapping[str, st
     return replace(planned, state="stale", why=what_changed(earlier[-1], planned, values)) if earlier else planned
 
 
-def seen_again(planned: Planned) -> None:
+def seen_again(planned: Planned, root: Location) -> None:
     """Look at a stage's input files once more, when it starts. Raises WorkError where they are others than its key says."""
     stage = planned.stage
-    now = [identity(file, stage.placed) for pattern in stage.external(planned.settings) for file in identified(pattern)]
+    files = [file for pattern in stage.external(planned.settings) for file in identified(pattern, besides=root)]
+    now = [identity(file, stage.placed) for file in files]
     for before in inputs_and_lists(planned.external)[0]:
         if identity(before, stage.placed) not in now:
             raise WorkError(f"{stage.name}: {before['uri']} changed after this run had begun; run again, and its key follows")

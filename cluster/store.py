@@ -322,7 +322,7 @@ def write_shard(place: Location, index: int, name: str, data: bytes, **counts: A
 def shard_records(place: Location) -> dict[int, dict[str, Any]]:
     """The shards that an attempt has finished: index -> {path, bytes, digest, counts}."""
     records = place / WORK / "shards"
-    return {int(name[:6]): (records / name).read_json() for name in records.files() if name.endswith(".json")}
+    return {int(name.removesuffix(".json")): (records / name).read_json() for name in records.files() if name.endswith(".json")}
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -14,29 +15,49 @@ from cluster.track.events import Track
 
 
 class ShardWorker(Protocol):
-    """What an actor of the pool can do: turn one unit into a committed shard (`cluster.store.write_shard`)."""
+    """What an actor of the pool can do: turn one unit into a committed shard (`cluster.store.write_shard`).
+
+    One that has a method `set_aside(unit, why)` commits the shard of a unit that cannot be worked on, and says so in it.
+    """
 
     def __call__(self, unit: dict[str, Any]) -> None: ...
 
 
 ATTEMPTS = 2  # at a unit that raises: an object store's hiccup is over, an error in the work is not
+STARTS = 3  # of a unit whose worker dies: once by chance, twice in a row by bad luck, then the unit is why
 AGAIN = "finished shards stay, so run again once that is mended"
+
+
+class Starts:
+    """The actor that counts how often each unit was begun: a worker that dies takes its own memory of that along."""
+
+    def __init__(self) -> None:
+        self.begun = Counter[int]()
+
+    def begin(self, shard: int) -> int:
+        self.begun[shard] += 1
+        return self.begun[shard]
 
 
 class Timed:
     """The actor: builds the worker once, runs a unit a row, says when it worked and how many units there are."""
 
-    def __init__(self, worker: type, arguments: Sequence[Any], track: Track, units: int) -> None:
+    def __init__(self, worker: type, arguments: Sequence[Any], track: Track, units: int, starts: Any) -> None:
         started = time.time()
-        self.units = units
+        self.units, self.starts = units, starts
         self.work: ShardWorker = worker(*arguments)
         self.track = track
         self.track.worked(started, time.time())
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        import ray
+
         started = time.time()
         unit = json.loads(row["unit"])
-        attempted(self.work, unit)
+        if ray.get(self.starts.begin.remote(unit["shard"])) <= STARTS:
+            attempted(self.work, unit)
+        else:
+            give_up(self.work, unit)
         self.track.worked(started, time.time())
         self.track.part(self.units)
         return {"shard": unit["shard"]}
@@ -55,6 +76,14 @@ def attempted(work: ShardWorker, unit: dict[str, Any]) -> None:
             if isinstance(error, OSError) and error.errno in FULL_DISK:
                 raise  # said better where the whole run is known
             raise WorkError(f"shard {unit['shard']}: {type(error).__name__}: {first_line(error)}; {AGAIN}") from error
+
+
+def give_up(work: ShardWorker, unit: dict[str, Any]) -> None:
+    """Set a unit aside that has ended its worker STARTS times. Raises WorkError where the worker has no way to."""
+    why = f"its worker died {STARTS} times, as it does without memory or by a fault in a library"
+    if not hasattr(work, "set_aside"):
+        raise WorkError(f"shard {unit['shard']}: {why}; give a worker more memory, or fewer of them (cluster.data_workers)")
+    work.set_aside(unit, why)
 
 
 Records = dict[int, dict[str, Any]]
@@ -76,7 +105,7 @@ def run_here(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *argum
         for unit in todo:
             work(unit)
         ctx.track.worked(began, time.time())
-    records = shard_records(ctx.output)
+    records = shard_records(ctx.output) if todo else done
     return {unit["shard"]: records[unit["shard"]] for unit in units}
 
 
@@ -85,19 +114,23 @@ def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arg
 
     units: JSON-able dicts with a distinct int `shard`. worker: built in each actor as `worker(*arguments)`.
     Returns the shards' records (see `cluster.store.shard_records`), those of earlier attempts included.
-    A unit whose actor dies is given to another one; one that raises is tried once more before the stage fails.
-    Raises WorkError naming a shard that was not written, and why.
+    A unit whose actor dies is given to another one, STARTS times in all, then it is set aside or the stage fails; one that
+    raises is tried once more before the stage fails. Raises WorkError naming a shard that was not written, and why.
     """
-    todo = [unit for unit in units if unit["shard"] not in shard_records(ctx.output)]
+    done = shard_records(ctx.output)
+    todo = [unit for unit in units if unit["shard"] not in done]
     if todo:
         import ray.data
+
+        counted: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Starts)
+        starts = counted.remote()
 
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.raise_original_map_exception = True
         pooled = ray.data.from_items([{"unit": json.dumps(unit)} for unit in todo], override_num_blocks=len(todo)).map(
             Timed,  # type: ignore[arg-type]
-            fn_constructor_args=(worker, arguments, ctx.track, len(todo)),
+            fn_constructor_args=(worker, arguments, ctx.track, len(todo), starts),
             compute=ray.data.ActorPoolStrategy(size=min(ctx.cluster.data_workers, len(todo))),
             num_cpus=1,
         )
@@ -107,7 +140,9 @@ def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arg
             if isinstance(error.cause, (RequestError, WorkError)):  # Ray Data adds lines on its settings to what was said
                 raise type(error.cause)(str(error.cause).partition("\n")[0]) from error
             raise
-    records = shard_records(ctx.output)
+        finally:
+            ray.kill(starts)
+    records = shard_records(ctx.output) if todo else done
     for unit in units:
         if unit["shard"] not in records:
             raise WorkError(f"shard {unit['shard']} was not written; {AGAIN}")

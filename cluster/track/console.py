@@ -85,6 +85,8 @@ class RunConsole:
         """Take a progress event of cluster.track.events."""
         if "parts" in event:
             self.parts_done, self.parts = self.parts_done + 1, event["parts"]
+        if "said" in event:
+            self.print(f"  ! {event['stage']}: {event['said']}", markup=False)
         if "done" not in event and "advance" not in event:
             return
         self.first_time = self.first_time or event["time"]

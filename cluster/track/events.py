@@ -88,3 +88,7 @@ class Track:
         What no worker claims of a stage's wall time is start-up and orchestration.
         """
         self._put(worked=(start, end))
+
+    def say(self, text: str) -> None:
+        """One line for people, above the progress: what the stage does not do that was asked of it."""
+        self._put(said=text)

@@ -24,6 +24,7 @@ from pipeline.pool import run_shards
 from pipeline.read.data_files import texts
 from pipeline.records.shard import record_shards
 from pipeline.records.source_code import is_code
+from pipeline.shards import part_name
 
 KINDS = ("quality", "toxicity")
 SCHEMA = pa.schema([("doc_id", pa.int64()), ("source", pa.string()), *((kind, pa.float32()) for kind in KINDS)])
@@ -126,7 +127,7 @@ class ScoreWorker:
         columns = {kind: pa.array(values, from_pandas=True) for kind, values in zip(KINDS, scores, strict=True)}
         shard = unit["shard"]
         scored = pa.table({"doc_id": table["doc_id"], "source": table["source"], **columns}, schema=SCHEMA)
-        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(scored), texts=len(found))
+        write_shard(self.output, shard, part_name(shard), parquet_bytes(scored), texts=len(found))
         self.track.advance(len(found), unit="texts")
 
 

@@ -16,6 +16,7 @@ from cluster.stage import Context
 from cluster.store import Location
 from pipeline.corpus.settings import CorpusSettings
 from pipeline.dedup.decisions import dropped
+from pipeline.pages.shard import page_shards
 from pipeline.pool import run_shards
 
 SHOWN_HITS = 20
@@ -25,7 +26,7 @@ def run_corpus(ctx: Context) -> None:
     """Join pages and decisions shard by shard in a pool of actors; the split is by content, so it does not move."""
     from pipeline.corpus.worker import SPLITS, CorpusWorker
 
-    places = ctx.inputs["pages"].paths(".parquet")
+    places = page_shards(ctx.inputs["pages"])
     decisions = ctx.inputs["dedup"].location
     kept = surviving(places, decisions)
     if kept.num_rows < 2:

@@ -30,7 +30,7 @@ from pipeline.rights.host_files import KINDS, TEXT_BYTES, HostFile, is_rules, ru
 from pipeline.url import canonical_url
 
 AGENT = "pageloom"
-FILES_PER_ACTOR = 10_000
+FILES_PER_ACTOR = 1_000_000  # at 64 MB each more than any crawler fetches: two of them share no number
 DEAD_AFTER = 5  # failed exchanges in a row after which a host is left alone
 NO_TEXT = re.compile("[\0-\x08\x0e-\x19\x1c-\x1f]")  # such as an encoding that no header announces; \x1a and \x1b do occur
 TRANSIENT = {"timeout", "unreachable", "broken", "http_429", "http_503"}

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from yarl import URL
 
 from cluster.errors import RequestError, WorkError
+from cluster.inputs import reaches
 from cluster.report.blocks import Bars, Table
 from cluster.stage import Context
 from cluster.store import parquet_bytes, shard_records
@@ -37,6 +38,8 @@ def run_crawl(ctx: Context) -> None:
 def list_files(ctx: Context) -> None:
     """Take the user's files. Those that cannot be read are counted; raises RequestError where none can."""
     sources = ctx.settings.all_sources()
+    if any(reaches(pattern, ctx.root) for pattern in ctx.settings.patterns()):
+        ctx.track.say(f"files below {ctx.root}, where runs write, are no input")
     files, unreadable = inventory(ctx.external, sources)
     if not files:
         first = unreadable[0]

@@ -15,6 +15,7 @@ from cluster.errors import RequestError
 from cluster.store import Artefact
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.identity import CRAWL_BITS, place_of
+from pipeline.pages.shard import page_shards
 
 
 class ShownMember(BaseModel):
@@ -70,7 +71,7 @@ def largest_clusters(dedup: Artefact, limit: int) -> list[tuple[int, int]]:
 
 def url_and_text(pages: Artefact, doc_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """URL and text of some pages, read shard by shard; those of other crawls are left out."""
-    shards, found = pages.paths(".parquet"), dict[int, tuple[str, str]]()
+    shards, found = page_shards(pages), dict[int, tuple[str, str]]()
     for shard in sorted({int(each) for each in place_of(np.array(doc_ids, dtype=np.int64))}):
         if shard < len(shards):
             wanted = pc.field("doc_id").isin(pa.array(doc_ids, pa.int64()))

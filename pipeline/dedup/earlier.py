@@ -18,6 +18,7 @@ from pipeline.dedup.near.candidates import shard_run
 from pipeline.dedup.runs import run_bytes
 from pipeline.dedup.settings import SKETCHED_WITH, DedupSettings
 from pipeline.dedup.sketch_worker import hashes_of, sketch_name
+from pipeline.pages.shard import page_shards
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def open_one(number: int, uri: str, settings: DedupSettings) -> Earlier:
         if file["path"].startswith("index/"):
             place_of_run = artefact.location / file["path"]
             index.setdefault(place_of_run.name.partition("-")[0], []).append(place_of_run)
-    return Earlier(number, index, Artefact(pages, (pages / MANIFEST).read_json()).paths(".parquet"))
+    return Earlier(number, index, page_shards(Artefact(pages, (pages / MANIFEST).read_json())))
 
 
 def check_same(uri: str, before: Mapping[str, Any], settings: DedupSettings) -> None:

@@ -16,13 +16,14 @@ from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import band_keys, exact_hash, normalised, page_ngrams, signatures
 from pipeline.hashing import MULTIPLIER, mixed
 from pipeline.pages.shard import kept_pages
+from pipeline.shards import part_name
 from pipeline.url import canonical_url
 
 BATCH = 256  # documents sketched together
 
 
 def sketch_name(shard: int) -> str:
-    return f"part-{shard:06d}.parquet"
+    return part_name(shard)
 
 
 def scoped(hashes: np.ndarray, sources: pa.ChunkedArray) -> np.ndarray:

@@ -17,6 +17,7 @@ from pipeline.dedup.earlier import Earlier, open_earlier
 from pipeline.dedup.exact import Compared
 from pipeline.dedup.identity import place_number
 from pipeline.dedup.runs import partitions_for
+from pipeline.pages.shard import page_shards
 from pipeline.pool import Records, Run, run_by_size, run_here
 
 FEW_PAGES = 200_000  # a pool of actors takes longer to start than phases that read no texts take for so many
@@ -59,7 +60,7 @@ def deduplicate(ctx: Context, pool: Run) -> None:
 
     settings, earlier = ctx.settings, open_earlier(ctx.settings)
     total = ctx.inputs["pages"].counts["kept"]
-    places = ctx.inputs["pages"].paths(".parquet")
+    places = page_shards(ctx.inputs["pages"])
     shards = range(len(places))
     phase = Phases(ctx, run_here if total <= FEW_PAGES else pool, pool)
     units = [{"shard": shard, "uri": str(place), "total": total} for shard, place in enumerate(places)]
@@ -177,7 +178,7 @@ def near_duplicates(
 def tell_duplicates(ctx: Context) -> None:
     from pipeline.dedup.decisions import REASONS, decisions_name
 
-    shards = range(len(ctx.inputs["pages"].paths(".parquet")))
+    shards = range(len(page_shards(ctx.inputs["pages"])))
     lines = [record["counts"] for shard, record in shard_records(ctx.output).items() if shard in shards]
     reasons = {name: sum(line[name] for line in lines) for name in REASONS}
     pages = sum(line["pages"] for line in lines)

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cluster.store import Location
+from cluster.store import Artefact, Location
+from pipeline.shards import in_order
 
 SCHEMA = pa.schema(
     [
@@ -32,6 +33,11 @@ SCHEMA = pa.schema(
         ("note", pa.string()),
     ]
 )
+
+
+def page_shards(pages: Artefact) -> list[Location]:
+    """In the order of their numbers: doc_id >> 32 is the place in this list."""
+    return in_order(pages.paths(".parquet"))
 
 
 def kept_pages(place: Location, columns: list[str]) -> pa.Table:

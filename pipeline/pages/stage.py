@@ -19,6 +19,7 @@ from pipeline.classifiers.stage import scores_of
 from pipeline.pool import run_by_size
 from pipeline.records.shard import record_shards
 from pipeline.rights.forget import read_forgotten
+from pipeline.shards import part_name
 
 EXAMPLES, EXAMPLE_CHARACTERS = 2, 200  # of each reason in the report
 
@@ -56,7 +57,7 @@ def tell_pages(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Mappi
     """Figures and pictures: the funnel, sources, languages, lengths, examples of every reason."""
     lengths = list[np.ndarray]()
     for shard in sorted(lines):
-        table = pq.read_table((ctx.output / f"part-{shard:06d}.parquet").open(), columns=["status", "characters"])
+        table = pq.read_table((ctx.output / part_name(shard)).open(), columns=["status", "characters"])
         lengths.append(table.filter(pc.equal(table["status"], "kept"))["characters"].to_numpy())
     characters = np.concatenate(lengths) if lengths else np.zeros(0)
     rows = [row for line in lines.values() for row in line["groups"]]
@@ -116,7 +117,7 @@ def examples_of(ctx: Context, lines: Mapping[int, Mapping[str, Any]]) -> list[li
         reasons.update(line["rejected"])
     for reason, _ in reasons.most_common():
         shards = [shard for shard in sorted(lines) if reason in lines[shard]["rejected"]]
-        for page in rejected_pages(records, [ctx.output / f"part-{shard:06d}.parquet" for shard in shards], [reason], EXAMPLES):
+        for page in rejected_pages(records, [ctx.output / part_name(shard) for shard in shards], [reason], EXAMPLES):
             if page.text:
                 found.append([reason, page.measured(), page.url, page.text[:EXAMPLE_CHARACTERS]])
     return found

@@ -20,6 +20,7 @@ from pipeline.pages.shard import SCHEMA
 from pipeline.pages.thresholds import decide
 from pipeline.records.source_code import is_code
 from pipeline.rights.forget import REASON, Forgotten
+from pipeline.shards import part_name
 
 
 @dataclass
@@ -79,7 +80,7 @@ class PageWorker:
         pages = pa.table(columns).select(SCHEMA.names).cast(SCHEMA)
         line = ledger.entry(pages["status"].to_pylist(), decisions.reason.tolist(), groups=self.groups(pages))
         shard = unit["shard"]
-        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(pages), **line)
+        write_shard(self.output, shard, part_name(shard), parquet_bytes(pages), **line)
         self.track.advance(len(kept), unit.get("total"), "records")
 
     def decisions(self, records: pa.Table, scores: str) -> Decisions:

@@ -14,6 +14,7 @@ from cluster.store import Artefact, Location
 from pipeline.crawl.stage import FETCHES
 from pipeline.dedup.decisions import decisions_name
 from pipeline.dedup.identity import CRAWL_BITS
+from pipeline.shards import part_name
 from pipeline.tokens.index import INDEX, TokenIndex
 from pipeline.tokens.stage import SPANS
 from pipeline.url import canonical_url, host_name
@@ -163,7 +164,7 @@ def follow(page: PageFate, artefacts: Mapping[str, Artefact | None], training: T
 
 
 def url_of(pages: Artefact | None, doc_id: int) -> str:
-    for place in pages.paths(f"part-{doc_id >> 32:06d}.parquet") if pages else []:
+    for place in pages.paths(part_name(doc_id >> 32)) if pages else []:
         for row in rows(place, "doc_id", doc_id, ["url"]):
             return row["url"]
     return ""

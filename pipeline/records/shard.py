@@ -6,10 +6,12 @@ import pyarrow as pa
 
 from cluster.store import Artefact, Location
 from pipeline.measure.signals import SIGNALS
+from pipeline.shards import in_order
 
 
 def record_shards(records: Artefact) -> list[Location]:
-    return [place for place in records.paths(".parquet") if place.name.startswith("part-")]
+    """In the order of their numbers: doc_id >> 32 is the place in this list."""
+    return in_order(place for place in records.paths(".parquet") if place.name.startswith("part-"))
 
 
 PAGE_SIGNALS = ("spam_link_density", "spam_parked_phrases")  # the first needs the HTML: null where there is none

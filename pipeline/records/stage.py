@@ -15,6 +15,7 @@ from cluster.stage import Context
 from cluster.store import Location, parquet_bytes
 from pipeline import ledger
 from pipeline.pool import run_shards
+from pipeline.shards import part_name
 
 RULES = "host_rules.parquet"
 
@@ -53,7 +54,7 @@ def tell_records(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Map
     extractors, charsets, licences, repaired = Counter[str](), Counter[str](), Counter[str](), 0
     columns = ["extractor", "charset_source", "licence", "mojibake"]
     for shard in sorted(lines):
-        table = pq.read_table((ctx.output / f"part-{shard:06d}.parquet").open(), columns=columns)
+        table = pq.read_table((ctx.output / part_name(shard)).open(), columns=columns)
         extractors.update(filter(None, table["extractor"].to_pylist()))
         charsets.update(filter(None, table["charset_source"].to_pylist()))
         licences.update(filter(None, table["licence"].to_pylist()))
@@ -62,6 +63,7 @@ def tell_records(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Map
     unreadable = Counter[str]()
     for line in lines.values():
         unreadable.update(line["unreadable"])
+    aside = [part for _, line in sorted(lines.items()) for part in line["set_aside"]]
     ctx.count(
         records=total["records"],
         with_text=total["kept"],
@@ -95,3 +97,15 @@ def tell_records(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Map
     if unreadable:
         rows: list[list[Any]] = [[file, number] for file, number in sorted(unreadable.items())]
         ctx.tell(Table(title="Unreadable records by file", columns=["file", "records"], rows=rows))
+    if aside:
+        ctx.count(set_aside=len(aside))
+        for file, start, _ in aside:
+            ctx.track.say(f"{file} from {start} is set aside: it ended each worker that read it")
+        ctx.tell(
+            Table(
+                title="Parts of files that were set aside",
+                columns=["file", "from", "to"],
+                rows=aside,
+                note="each ended the worker that read it, several times: whatever records are in them count as one",
+            )
+        )

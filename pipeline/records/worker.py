@@ -21,10 +21,12 @@ from pipeline.measure.spam import parked_phrases
 from pipeline.measure.words import Vocabulary
 from pipeline.read import Part, Record, first_line, read_part
 from pipeline.read.charset import decode, repaired
+from pipeline.read.record import END
 from pipeline.records.settings import RecordsSettings
 from pipeline.records.shard import SCHEMA
 from pipeline.rights.host_files import host_file_kind
 from pipeline.rights.verdict import Rights
+from pipeline.shards import part_name
 from pipeline.url import host_name
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class RecordWorker:
         )
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        shard, rows, about, unread = unit["shard"], list[dict[str, Any]](), 0, Counter[str]()
+        rows, about, unread = list[dict[str, Any]](), 0, Counter[str]()
         said = 0
         for part in unit["parts"]:
             for record in read_part(Part(**part), int(self.settings.max_html_mb * 1e6)):
@@ -61,15 +63,26 @@ class RecordWorker:
                     about += 1
                     continue
                 unread[record.file] += record.problem == "unreadable"
-                rows.append({"doc_id": shard << 32 | len(rows), **self.row(record)})
+                rows.append(self.row(record))
                 if len(rows) - said >= 50:
                     self.track.advance(len(rows) - said, unit="records")
                     said = len(rows)
         self.track.advance(len(rows) - said, unit="records")
-        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        self.commit(unit["shard"], rows, about=about, unreadable=dict(+unread), set_aside=[])
+
+    def set_aside(self, unit: dict[str, Any], why: str) -> None:
+        """The shard of a unit whose records cannot be told, as reading them ends the worker: a row for each of its parts."""
+        parts = [Part(**part) for part in unit["parts"]]
+        rows = [self.row(Record(part.name, part.start, problem="set_aside", note=why, source=part.source)) for part in parts]
+        named = [[part.name, part.start, None if part.end == END else part.end] for part in parts]
+        self.commit(unit["shard"], rows, about=0, unreadable={}, set_aside=named)
+
+    def commit(self, shard: int, rows: list[dict[str, Any]], **counts: Any) -> None:
+        numbered = [{"doc_id": shard << 32 | number, **row} for number, row in enumerate(rows)]
         statuses = ("rejected" if row["reason"] else "kept" for row in rows)
-        line = ledger.entry(statuses, (row["reason"] for row in rows), about=about, unreadable=dict(+unread))
-        write_shard(self.output, shard, f"part-{shard:06d}.parquet", parquet_bytes(table), **line)
+        line = ledger.entry(statuses, (row["reason"] for row in rows), **counts)
+        data = parquet_bytes(pa.Table.from_pylist(numbered, schema=SCHEMA))
+        write_shard(self.output, shard, part_name(shard), data, **line)
 
     def row(self, record: Record) -> dict[str, Any]:
         """A record's row, without its doc_id."""

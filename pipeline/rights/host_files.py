@@ -23,6 +23,7 @@ from pipeline.read.streams import GZIP, WINDOW
 from pipeline.read.warc.boundaries import BLANK_LINE, SLACK, Members, boundaries
 from pipeline.read.warc.http_body import parse_http, read_http_body
 from pipeline.read.warc.records import read_warc
+from pipeline.shards import part_name
 from pipeline.url import canonical_url, host_of
 
 GZIP_MEMBER = GZIP + b"\x08"  # with the one compression method there is
@@ -101,7 +102,8 @@ def collect_host_rules(ctx: Context, crawl: Location, archives: Sequence[Mapping
     own) come to it in either case. Memory here: the texts of `gather_host_rules`.
     """
     ours = (crawl / HOST_RULES).exists()
-    places = [*([] if ours else archives), *(found for pattern in ctx.settings.rights.host_files for found in expand(pattern))]
+    named = [found for pattern in ctx.settings.rights.host_files for found in expand(pattern, besides=ctx.root)]
+    places = [*([] if ours else archives), *named]
     output = ctx.work / "host_files"
     run = run_here if sum(place["bytes"] for place in places) <= FEW_BYTES else run_shards
     shards = run(replace(ctx, output=output), dealt(places), HostFileWorker, output)
@@ -132,7 +134,7 @@ class HostFileWorker:
     def __call__(self, unit: dict[str, Any]) -> None:
         found = [asdict(file) for uri in unit["uris"] for file in scan_archive(Location.of(uri))]
         table = pa.Table.from_pylist(found, schema=FOUND)
-        write_shard(self.output, unit["shard"], f"part-{unit['shard']:06d}.parquet", parquet_bytes(table))
+        write_shard(self.output, unit["shard"], part_name(unit["shard"]), parquet_bytes(table))
 
 
 def scan_archive(place: Location) -> Iterator[HostFile]:

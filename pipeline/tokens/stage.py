@@ -15,6 +15,7 @@ from cluster.stage import Context
 from cluster.store import parquet_bytes
 from pipeline.crawl.stage import INVENTORY
 from pipeline.pool import run_shards
+from pipeline.shards import in_order
 from pipeline.tokens.index import INDEX, TokenIndex, TokenShard
 
 SPANS = "spans.parquet"
@@ -29,7 +30,7 @@ def run_tokens(ctx: Context) -> None:
     length = ctx.settings.sequence_length
     numbers: Counter[str] = Counter()
     units: list[dict[str, Any]] = []
-    for place in ctx.inputs["corpus"].paths(".parquet"):
+    for place in in_order(ctx.inputs["corpus"].paths(".parquet")):
         split = place.name.partition("-")[0]
         units.append({"shard": len(units), "split": split, "name": f"{split}-{numbers[split]:05d}", "uri": str(place)})
         numbers[split] += 1

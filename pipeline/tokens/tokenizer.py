@@ -14,6 +14,7 @@ from cluster import temporary
 from cluster.report.blocks import Table
 from cluster.stage import Context
 from cluster.store import Artefact
+from pipeline.shards import in_order
 
 END_OF_TEXT, PAD, SYSTEM, USER, ASSISTANT, END = (
     "<|endoftext|>",
@@ -75,7 +76,7 @@ def run_tokenizer(ctx: Context) -> None:
 def documents(corpus: Artefact, split: str, limit: int) -> Iterator[str]:
     """Texts of a split in corpus order, until `limit` bytes are reached."""
     size = 0
-    for place in corpus.paths(".parquet"):
+    for place in in_order(corpus.paths(".parquet")):
         if place.name.startswith(f"{split}-"):
             for batch in pq.ParquetFile(place.open()).iter_batches(256, columns=["text"]):
                 for text in batch["text"].to_pylist():

@@ -99,11 +99,14 @@ def context(tmp_path: Path, *inputs: Path) -> Any:
     """What `list_files` needs of a stage's context."""
     told: list[Any] = []
     counts: dict[str, Any] = {}
+    said: list[str] = []
     return SimpleNamespace(
         settings=CrawlSettings(input=[str(path) for path in inputs]),
         external=[file for path in inputs for file in expand(str(path))],
+        root=Location.of(tmp_path / "root"),
         output=Location.of(tmp_path / "out"),
-        track=SimpleNamespace(progress=lambda *_: None),
+        track=SimpleNamespace(progress=lambda *_: None, say=said.append),
+        said=said,
         count=lambda **values: counts.update(values),
         counts=counts,
         tell=lambda *blocks: told.extend(blocks),
@@ -128,6 +131,39 @@ def test_input_is_listed_and_what_cannot_be_read_is_told(tmp_path: Path, make_wa
     assert written["sources"] == {"input": {"weight": None, "priority": 0, "options": {"max_code_kb": 1000.0}}}
     assert (ctx.counts["files"], ctx.counts["unreadable_files"]) == (1, 1)
     assert [row[0] for row in ctx.told[-1].rows] == [str(bad)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left", "reached"),
+    [
+        ("", ["a.html", "sub/b.html"], True),
+        ("**/*.html", ["a.html", "sub/b.html"], True),
+        ("*/*.html", ["sub/b.html"], True),
+        ("*.html", ["a.html"], False),
+        ("sub", ["sub/b.html"], False),
+        ("root/crawl", ["root/crawl/c.html"], False),
+        ("root/*/*.html", ["root/crawl/c.html"], False),
+    ],
+)
+def test_what_runs_write_is_no_input_unless_it_is_named_as_such(
+    tmp_path: Path, pattern: str, left: list[str], reached: bool
+) -> None:
+    for name in ("a.html", "sub/b.html", "root/crawl/c.html", "root/d.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("<p>x")
+    ctx = context(tmp_path)
+    ctx.settings = CrawlSettings(input=[str(tmp_path / pattern)])
+    ctx.external = [file for each in ctx.settings.patterns() for file in expand(each, besides=ctx.root)]
+    assert [file["uri"] for file in ctx.external] == [str(tmp_path / name) for name in left]
+    list_files(ctx)
+    assert ctx.said == ([f"files below {tmp_path}/root, where runs write, are no input"] if reached else [])
+
+
+def test_an_input_of_nothing_but_what_runs_write_names_no_file(tmp_path: Path) -> None:
+    (tmp_path / "root" / "crawl").mkdir(parents=True)
+    (tmp_path / "root" / "crawl" / "c.html").write_text("<p>x")
+    with pytest.raises(RequestError, match="no file there"):
+        expand(str(tmp_path), besides=Location.of(tmp_path / "root"))
 
 
 def recipe(*sources: dict[str, Any], **more: Any) -> CrawlSettings:

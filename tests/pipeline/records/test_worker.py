@@ -46,6 +46,23 @@ def work(directory: Path, *paths: Path, kind: str = "warc", **settings: Any) -> 
     return table.to_pylist(), line
 
 
+def test_a_unit_that_is_set_aside_leaves_a_row_for_each_of_its_parts(tmp_path: Path) -> None:
+    worker = made(tmp_path, Counting())
+    parts = [
+        Part("s3://b/a.warc.gz", "a.warc.gz", "warc", 0, 64, source="web"),
+        Part("s3://b/b.warc.gz", "b.warc.gz", "warc", 9),
+    ]
+    worker.set_aside({"shard": 5, "parts": [asdict(part) for part in parts]}, "its worker died")
+    rows = pq.read_table(tmp_path / "out/part-000005.parquet").to_pylist()
+    assert [(row["warc_file"], row["warc_offset"], row["reason"], row["note"], row["source"]) for row in rows] == [
+        ("a.warc.gz", 0, "set_aside", "its worker died", "web"),
+        ("b.warc.gz", 9, "set_aside", "its worker died", "input"),
+    ]
+    line = shard_records(Location.of(tmp_path / "out"))[5]["counts"]
+    assert ledger.balance("records", {5: line})["rejected"] == {"set_aside": 2}
+    assert line["set_aside"] == [["a.warc.gz", 0, 64], ["b.warc.gz", 9, None]]
+
+
 def page(text: str) -> str:
     return f"<html><body><p>{text}</p></body></html>"
 
