@@ -1,8 +1,13 @@
-"""Conversations as tokens: what the chat template renders, and which of it the assistant says."""
+"""Conversations as tokens: what the chat template renders, and which of it the assistant says.
+
+Special tokens come from the template alone: what a message says is text, also where it spells one of them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from cluster.errors import RequestError
@@ -12,7 +17,7 @@ Message = dict[str, str]  # {"role": "user" | "assistant" | "system", "content":
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Token ids of a conversation up to where the assistant begins to answer."""
-    return tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=True, return_dict=False)
+    return rendered(tokenizer, messages, add_generation_prompt=True)
 
 
 def encode_conversation(tokenizer: Any, messages: Sequence[Message]) -> tuple[list[int], list[bool]]:
@@ -27,7 +32,7 @@ def encode_conversation(tokenizer: Any, messages: Sequence[Message]) -> tuple[li
         if message["role"] != "assistant":
             continue
         prompt = encode_prompt(tokenizer, messages[:turn])
-        whole = tokenizer.apply_chat_template(list(messages[: turn + 1]), tokenize=True, return_dict=False)
+        whole = rendered(tokenizer, messages[: turn + 1])
         if whole[: len(prompt)] != prompt or prompt[: len(ids)] != ids:
             raise RequestError("this tokenizer's chat template rewrites earlier turns; training needs one that only appends")
         end = last_special(tokenizer, whole) + 1
@@ -36,13 +41,47 @@ def encode_conversation(tokenizer: Any, messages: Sequence[Message]) -> tuple[li
     return ids, said
 
 
+MARK = "\ufdd0"  # a noncharacter (Unicode, section 23.7): no text means anything by it
+MARKED = re.compile(f"{MARK}([0-9]+){MARK}")
+
+
+def rendered(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> list[int]:
+    """Token ids of what the chat template makes of messages.
+
+    While it renders, marks stand for what in a message spells a token of the vocabulary's own; what they stand for is then
+    encoded sign by sign, so that it is no more than its text. Messages without any are encoded as one with the template.
+    """
+    literal = spelling((MARK, *tokenizer.get_added_vocab()))
+    found: list[str] = []
+
+    def mark(match: re.Match[str]) -> str:
+        found.append(match[0])
+        return f"{MARK}{len(found) - 1}{MARK}"
+
+    marked = [{**message, "content": literal.sub(mark, message["content"])} for message in messages]
+    if not found:
+        return tokenizer.apply_chat_template(
+            list(messages), add_generation_prompt=add_generation_prompt, tokenize=True, return_dict=False
+        )
+    text = tokenizer.apply_chat_template(marked, add_generation_prompt=add_generation_prompt, tokenize=False)
+    ids: list[int] = []
+    for place, piece in enumerate(MARKED.split(text)):
+        for part in list(found[int(piece)]) if place % 2 else [piece]:
+            ids += tokenizer(part, add_special_tokens=False)["input_ids"] if part else []
+    return ids
+
+
+@lru_cache
+def spelling(tokens: tuple[str, ...]) -> re.Pattern[str]:
+    """What finds the longest of the tokens that begins at a place."""
+    return re.compile("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))))
+
+
 def stop_tokens(tokenizer: Any) -> list[int]:
     """Ids that end an answer: the end of text, and what the chat template puts behind an answer."""
     stops = {tokenizer.eos_token_id}
     if tokenizer.chat_template:
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], tokenize=True, return_dict=False
-        )
+        ids = rendered(tokenizer, [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
         stops.add(ids[last_special(tokenizer, ids)])
     return sorted(stops)
 

@@ -13,16 +13,15 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xxhash
 
 from actors.data.chat import Message
-from actors.data.split import held_out
+from actors.data.split import ASSISTANT, digest, held_out
 from actors.settings import SftSettings
 from cluster.errors import RequestError
 from cluster.store import Artefact, Location
 
 SYNTHETIC = "synthetic"
-TABLE = "conversations.parquet"
+CONVERSATIONS = "conversations.parquet"  # of the assistant artefact
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 # `name(arguments) -> type` alone on its line: how documentation heads what it describes.
@@ -68,7 +67,7 @@ def synthetic(corpus: Artefact, settings: SftSettings) -> list[Conversation]:
     largest: list[int] = []  # heap of the kept hashes, negated: those with the smallest hashes stay
     for text, url in pages(corpus):
         for found in from_page(text, url, settings):
-            number = xxhash.xxh3_64_intdigest(found.prompt.encode(), seed=settings.seed)
+            number = digest(found.prompt, "sample of the corpus", settings.seed)
             if number in chosen or (len(chosen) == settings.pairs and number > -largest[0]):
                 continue
             chosen[number] = found
@@ -96,7 +95,7 @@ def from_page(text: str, url: str, settings: SftSettings) -> list[Conversation]:
         answer = whole_sentences(answer, limit)
         if answer and len(prompt) <= limit:
             found.setdefault(prompt, answer)
-    kept = sorted(found, key=lambda prompt: xxhash.xxh3_64_intdigest(prompt.encode(), seed=settings.seed))
+    kept = sorted(found, key=lambda prompt: digest(prompt, "sample of a page", settings.seed))
     return [pair(prompt, found[prompt]) for prompt in kept[: settings.pairs_per_page]]
 
 
@@ -230,7 +229,7 @@ def to_table(conversations: Iterable[Conversation], share: float) -> pa.Table:
         {
             "prompt": each.prompt,
             "response": each.response,
-            "split": "heldout" if held_out(each.prompt, share) else "train",
+            "split": "heldout" if held_out(each.prompt, share, ASSISTANT) else "train",
             "source": each.source,
             "messages": list(each.messages),
         }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from actors.data.chat import Message
 from actors.data.conversations import read_records
+from actors.data.split import JUDGE, held_out, identity
 from cluster.errors import RequestError
 from cluster.store import Location
 
@@ -28,6 +29,7 @@ class Preference:
     prompt: what the user says; of longer dialogues, all messages so far.
     rater: who says so: `simulated`, or the name of a file or of a rater in it.
     fault: what a simulated rater finds wrong with the rejected answer; a `truncated` one has no end token.
+    split: 'train' or 'heldout', once that is decided.
     """
 
     prompt: str | list[Message]
@@ -35,15 +37,24 @@ class Preference:
     rejected: str
     rater: str
     fault: str = ""
+    split: str = ""
 
     @property
     def messages(self) -> list[Message]:
         return [{"role": "user", "content": self.prompt}] if isinstance(self.prompt, str) else self.prompt
 
-    @property
-    def identity(self) -> str:
-        """The prompt as one string, for splitting by prompt."""
-        return self.prompt if isinstance(self.prompt, str) else json.dumps(self.prompt, sort_keys=True)
+
+def divided(preferences: Iterable[Preference], share: float, never: Container[str]) -> list[Preference]:
+    """Each with its split: `share` of the prompts are held out, and with them those in `never`, which no training may see.
+
+    never: prompts that models are compared on; a dialogue counts by what the user says first.
+    """
+
+    def is_held(each: Preference) -> bool:
+        first = next((message["content"] for message in each.messages if message["role"] == "user"), "")
+        return first in never or held_out(identity(each.messages), share, JUDGE)
+
+    return [replace(each, split="heldout" if is_held(each) else "train") for each in preferences]
 
 
 # The simulated rater

@@ -60,7 +60,7 @@ class Policy:
         """
         settings, mask = self.settings, batch.rollouts.mask
         advantages = learning_signal(batch, settings)
-        hands = deal(batch.rollouts.lengths, settings.minibatches * self.ranks).reshape(settings.minibatches, self.ranks, -1)
+        hands = deal_minibatches(batch.rollouts.lengths, settings.minibatches, self.ranks)
         # The first update starts from the proximal policy itself; only the later ones need its probabilities kept.
         later = [self._logprobs(batch.rollouts.ids[hand[self.rank]], settings.temperature) for hand in hands[1:]]
         rate = learning_rate(settings.optimiser, step, settings.steps)
@@ -154,6 +154,20 @@ def learning_signal(batch: Batch, settings: RlhfSettings) -> np.ndarray:
         rewards = rewards - settings.kl_coefficient * k1(behaviour, reference).sum(dim=1).numpy()
     grouped = torch.from_numpy(rewards.astype(np.float32)).view(-1, settings.samples)
     return ADVANTAGES[settings.algorithm](grouped).view(-1).numpy()
+
+
+def deal_minibatches(lengths: np.ndarray, minibatches: int, ranks: int) -> np.ndarray:
+    """Rows of each rank in each minibatch: int64 [minibatches, ranks, rows], -1 where none is left.
+
+    Which rows learn together does not depend on the ranks, so neither does what is learned.
+    """
+    together = deal(lengths, minibatches)
+    found = np.full((minibatches, ranks, -(-together.shape[1] // ranks)), -1)
+    for number, rows in enumerate(together):
+        rows = rows[rows >= 0]
+        hands = deal(lengths[rows], ranks)
+        found[number, :, : hands.shape[1]] = np.where(hands >= 0, rows[hands], -1)
+    return found
 
 
 def deal(lengths: np.ndarray, hands: int) -> np.ndarray:

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actors.data.chat import encode_prompt
+from actors.data.conversations import CONVERSATIONS
 from cluster.errors import WorkError
 from cluster.store import Location, parquet_bytes
-
-CONVERSATIONS = "conversations.parquet"
 
 
 def read_prompts(assistant: Location, split: str) -> list[str]:

@@ -15,10 +15,18 @@ import torch.nn.functional as F
 from transformers import LlamaForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from actors.data.chat import Message, encode_conversation
-from actors.data.conversations import TABLE, read_table
+from actors.data.conversations import CONVERSATIONS, read_table
 from actors.data.order import even, examples_of
-from actors.data.preferences import FILE, SIMULATED, Preference, from_files, read_preferences, simulated, write_preferences
-from actors.data.split import held_out
+from actors.data.preferences import (
+    FILE,
+    SIMULATED,
+    Preference,
+    divided,
+    from_files,
+    read_preferences,
+    simulated,
+    write_preferences,
+)
 from actors.models.load import load_model, load_tokenizer
 from actors.settings import RewardSettings
 from actors.training.figures import figures, loss_curve
@@ -30,6 +38,7 @@ from cluster.report.blocks import Samples, Table
 from cluster.stage import Context
 from cluster.store import Location
 
+SHOWN = 8  # preferences in the report
 BINS = 10  # of the calibration error (Guo et al. 2017 use 10 to 15)
 
 
@@ -37,12 +46,15 @@ def train_judge(ctx: Context) -> None:
     """Stage `judge`: collect preferences, train on them, export, tell."""
     settings: RewardSettings = ctx.settings
     assistant, unusable = ctx.inputs["assistant"].location, 0
+    conversations = read_table(assistant / CONVERSATIONS)
     if ctx.external:
         preferences, unusable = from_files(ctx.external)
     else:
-        answers = [(row["prompt"], row["response"]) for row in read_table(assistant / TABLE) if row["split"] == "train"]
+        answers = [(row["prompt"], row["response"]) for row in conversations if row["split"] == "train"]
         preferences = simulated(answers, settings.pairs, settings.seed)
-    splits = Counter(held_out(each.identity, settings.heldout_share) for each in preferences)
+    never = {row["prompt"] for row in conversations if row["split"] == "heldout"}
+    preferences = divided(preferences, settings.heldout_share, never)
+    splits = Counter(each.split for each in preferences)
     if len(splits) < 2:
         raise RequestError(f"{len(preferences)} preferences make no training and held-out split; name more in reward.files")
     place = ctx.output / FILE
@@ -53,12 +65,13 @@ def train_judge(ctx: Context) -> None:
     ctx.count(
         preferences=len(preferences),
         simulated_preferences=raters[SIMULATED],
-        heldout_preferences=splits[True],
+        heldout_preferences=splits["heldout"],
         unusable_lines=unusable,
         skipped_steps=outcome.progress.skipped,
         **{f"held_out_{name}": value for name, value in outcome.held_out.items()},
     )
-    rows = [[as_text(each.messages), each.chosen, each.rejected, f"{each.rater} {each.fault}"] for each in preferences[:8]]
+    learned = [each for each in preferences if each.split == "train"][:SHOWN]
+    rows = [[as_text(each.messages), each.chosen, each.rejected, f"{each.rater} {each.fault}"] for each in learned]
     ctx.tell(
         loss_curve("Reward model loss", "nats per pair", outcome),
         figures(outcome),
@@ -117,10 +130,10 @@ class Judging:
         self.settings = settings
         self.directory = files.enter_context(assistant.as_local())
         self.tokenizer = load_tokenizer(self.directory)
-        pairs = [(held_out(each.identity, settings.heldout_share), self.encode(each)) for each in read_preferences(preferences)]
-        fitting = [(held, pair) for held, pair in pairs if max(map(len, pair)) <= settings.length]
-        self.train = [pair for held, pair in fitting if not held]
-        self.held_out = [pair for held, pair in fitting if held]
+        pairs = [(each.split, self.encode(each)) for each in read_preferences(preferences)]
+        fitting = [(split, pair) for split, pair in pairs if max(map(len, pair)) <= settings.length]
+        self.train = [pair for split, pair in fitting if split == "train"]
+        self.held_out = [pair for split, pair in fitting if split == "heldout"]
         if not self.train or not self.held_out:
             raise RequestError(f"nearly all dialogues are longer than reward.length {settings.length}; raise it")
 

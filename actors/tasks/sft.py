@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 import torch.nn.functional as F
 from transformers import PreTrainedModel
 
 from actors.data.bits import token_bytes
 from actors.data.chat import encode_conversation
-from actors.data.conversations import TABLE, from_files, read_table, synthetic, to_table
+from actors.data.conversations import CONVERSATIONS, from_files, read_table, synthetic, to_table
 from actors.data.order import even, examples_of
 from actors.data.packing import IGNORED, pack
 from actors.models.load import load_model, load_tokenizer
@@ -27,6 +29,8 @@ from cluster.errors import RequestError
 from cluster.report.blocks import Samples, Table
 from cluster.stage import Context
 from cluster.store import Location, parquet_bytes
+
+SHOWN = 8  # conversations in the report
 
 
 def finetune(ctx: Context) -> None:
@@ -44,7 +48,7 @@ def finetune(ctx: Context) -> None:
             f"{len(conversations)} conversations make no training and held-out split; "
             "name files with more in sft.files, or give the corpus more pages"
         )
-    place = ctx.output / TABLE
+    place = ctx.output / CONVERSATIONS
     place.write_bytes(parquet_bytes(table))
 
     base = ctx.inputs["base"].location
@@ -59,13 +63,17 @@ def finetune(ctx: Context) -> None:
         skipped_steps=outcome.progress.skipped,
         held_out_loss=outcome.held_out["loss"],
     )
-    rows = [[each.prompt, each.response, each.source] for each in conversations[:8]]
+    learned = table.filter(pc.equal(table["split"], "train")).slice(0, SHOWN).select(["prompt", "response", "source"])
     ctx.tell(
         loss_curve("Fine-tuning loss", "nats per token of an answer", outcome),
         figures(outcome),
         Table(title="Conversations by source", columns=["source", "conversations"], rows=[*map(list, sources.items())]),
-        Samples(title="Conversations learned from", columns=["prompt", "answer", "source"], rows=rows),
+        Samples(title="Conversations learned from", columns=["prompt", "answer", "source"], rows=rows_of(learned)),
     )
+
+
+def rows_of(table: pa.Table) -> list[list[str]]:
+    return [list(row.values()) for row in table.to_pylist()]
 
 
 class Finetuning:

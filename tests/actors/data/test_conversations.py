@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from actors.data.conversations import from_files, from_page, synthetic, to_table
-from actors.data.split import held_out
+from actors.data.split import ASSISTANT, held_out
 from actors.settings import SftSettings
 from cluster.errors import RequestError
 from cluster.inputs import expand
@@ -108,7 +108,7 @@ def test_the_table_splits_by_prompt_and_keeps_whole_conversations(corpus):
     table = to_table(synthetic(corpus, SETTINGS), share=0.3)
     assert table.column_names == ["prompt", "response", "split", "source", "messages"]
     rows = table.to_pylist()
-    assert all((row["split"] == "heldout") == held_out(row["prompt"], 0.3) for row in rows)
+    assert all((row["split"] == "heldout") == held_out(row["prompt"], 0.3, ASSISTANT) for row in rows)
     assert rows[0]["messages"] == [
         {"role": "user", "content": rows[0]["prompt"]},
         {"role": "assistant", "content": rows[0]["response"]},
@@ -140,3 +140,28 @@ def test_a_file_without_any_conversation_is_refused_by_name(tmp_path: Path):
     (tmp_path / "other.jsonl").write_text('{"question": "?"}\n')
     with pytest.raises(RequestError, match=r"other\.jsonl: no conversation there"):
         from_files(expand(str(tmp_path / "other.jsonl")))
+
+
+def articles(tmp_path: Path, number: int, paragraphs: int) -> Artefact:
+    """Pages that give `paragraphs` continuations each."""
+    texts = [
+        "\n\n".join(
+            f"The {page} boats of row {row} lay at the long quay. They were {page + row} years old then."
+            for row in range(paragraphs)
+        )
+        for page in range(number)
+    ]
+    place = Location.of(tmp_path / "corpus")
+    table = pa.table({"text": texts, "url": [f"http://host/{page}" for page in range(number)]})
+    (place / "train-000000.parquet").write_bytes(parquet_bytes(table))
+    return Artefact(place, {"files": [{"path": "train-000000.parquet"}]})
+
+
+@pytest.mark.parametrize(("pairs", "pairs_per_page"), [(1_000, 12), (100_000, 3)], ids=["of the corpus", "of each page"])
+def test_a_sample_is_held_out_to_the_share_that_was_asked_for(tmp_path: Path, pairs: int, pairs_per_page: int) -> None:
+    settings = SftSettings(pairs=pairs, pairs_per_page=pairs_per_page)
+    found = synthetic(articles(tmp_path, 600, 24), settings)
+    assert len(found) == min(pairs, 600 * pairs_per_page)
+    for part in (found, found[: len(found) // 2]):  # in whatever order: the split says nothing of it
+        share = sum(held_out(each.prompt, 0.1, ASSISTANT) for each in part) / len(part)
+        assert 0.07 < share < 0.13

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.data.order import even, examples_of
-from actors.data.split import held_out
+from actors.data.split import ASSISTANT, held_out
 
 
 @given(count=st.integers(1, 30), batch=st.sampled_from([2, 4, 6]), seed=st.integers(0, 3))
@@ -26,7 +26,7 @@ def test_the_parts_of_all_ranks_are_the_global_batch(step, world):
 
 def test_the_held_out_share_of_many_prompts_is_the_one_asked_for_and_stays_when_the_share_grows():
     prompts = [f"What is {number}?" for number in range(20_000)]
-    small, large = ({prompt for prompt in prompts if held_out(prompt, share)} for share in (0.05, 0.1))
+    small, large = ({prompt for prompt in prompts if held_out(prompt, share, ASSISTANT)} for share in (0.05, 0.1))
     assert 0.045 < len(small) / len(prompts) < 0.055
     assert small < large
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from actors.data.preferences import (
     Preference,
+    divided,
     from_files,
     read_preference,
     read_preferences,
@@ -15,6 +17,7 @@ from actors.data.preferences import (
     simulated,
     write_preferences,
 )
+from actors.data.split import ASSISTANT, held_out
 from cluster.errors import RequestError
 from cluster.inputs import expand
 from cluster.store import Location
@@ -105,3 +108,36 @@ def test_preferences_come_back_from_their_file_as_they_were(tmp_path: Path):
     assert read_preferences(Location.of(tmp_path / "preferences.jsonl")) == preferences
     first = json.loads((tmp_path / "preferences.jsonl").read_text().splitlines()[0])
     assert first["rater"] == "simulated"
+
+
+def question(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def test_a_prompt_has_one_split_whether_it_comes_as_text_or_as_messages() -> None:
+    texts = [f"What is {number}?" for number in range(300)]
+    as_text, as_messages = (
+        [each.split for each in divided([Preference(form(text), "a", "b", "anna") for text in texts], 0.5, set())]
+        for form in (str, question)
+    )
+    assert as_text == as_messages
+    assert {"train", "heldout"} == set(as_text)
+
+
+@pytest.mark.parametrize(("of_assistant", "of_judge"), [(0.05, 0.05), (0.1, 0.1), (0.2, 0.05), (0.05, 0.1)])
+def test_the_judge_holds_out_its_share_of_what_the_assistant_has_learned_from(of_assistant: float, of_judge: float) -> None:
+    prompts = [f"What is {number}?" for number in range(20_000)]
+    learned = [prompt for prompt in prompts if not held_out(prompt, of_assistant, ASSISTANT)]
+    splits = Counter(each.split for each in divided([Preference(each, "a", "b", "anna") for each in learned], of_judge, set()))
+    assert abs(splits["heldout"] / splits.total() - of_judge) < 0.01
+
+
+def test_a_prompt_that_models_are_compared_on_never_trains_the_judge_in_whatever_form_it_comes() -> None:
+    dialogue = [*question("one"), {"role": "assistant", "content": "so"}, {"role": "user", "content": "and?"}]
+    forms = [
+        Preference("one", "a", "b", "anna"),
+        Preference(question("one"), "a", "b", "anna"),
+        Preference(dialogue, "a", "b", "anna"),
+    ]
+    assert [each.split for each in divided(forms, 1e-9, {"one"})] == ["heldout"] * 3
+    assert [each.split for each in divided(forms, 1e-9, {"two"})] == ["train"] * 3

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 import torch
 
+from actors.data.conversations import CONVERSATIONS
 from actors.evaluation.settings import EvaluationSettings
 from actors.models.load import load_model, load_tokenizer
-from actors.rl.prompts import CONVERSATIONS
 from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, parquet_bytes

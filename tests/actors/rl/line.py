@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 from rich.console import Console
 
-from actors.rl.prompts import CONVERSATIONS
+from actors.data.conversations import CONVERSATIONS
 from actors.rl.settings import RlhfSettings
 from actors.stages import STAGES as ACTORS
 from cluster.errors import RequestError, WorkError
