@@ -13,3 +13,8 @@ def mixed(values: np.ndarray) -> np.ndarray:
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def splitmix(values: np.ndarray) -> np.ndarray:
+    """A whole step of SplitMix64 from a state of its own: unlike `mixed` it does not leave 0 where it is."""
+    return mixed(values + MULTIPLIER)

@@ -16,6 +16,11 @@ def examples_of(step: int, batch: int, rank: int, world: int, count: int, seed: 
     return SequenceOrder(count, seed).sequence_ids(step, batch)[rank * size : (rank + 1) * size]
 
 
+def held_out_rows(wanted: int, rank: int, world: int, count: int, seed: int) -> np.ndarray:
+    """This rank's share of at most `wanted` of `count` held-out examples, the same at every evaluation, as many on each."""
+    return examples_of(0, even(min(wanted, count), world), rank, world, count, seed)
+
+
 def even(count: int, world: int) -> int:
     """The largest number of examples up to `count` that ranks can share evenly; at least one each."""
     return max(world, count // world * world)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import xxhash
 
 from actors.data.chat import Message
+from cluster.errors import RequestError
 
 ASSISTANT, JUDGE = "assistant", "judge"  # what prompts are held out of
 
@@ -20,6 +21,12 @@ def digest(text: str, purpose: str, seed: int = 0) -> int:
 def held_out(prompt: str, share: float, of: str) -> bool:
     """Whether a prompt belongs to the held-out split of ASSISTANT or JUDGE. prompt: as `identity` has it."""
     return digest(prompt, f"held out of the {of}") < share * 2**64
+
+
+def check_splits(splits: Mapping[str, int], what: str, remedy: str) -> None:
+    """Raises RequestError where one of 'train' and 'heldout' is without a row. splits: rows of each."""
+    if not splits.get("train") or not splits.get("heldout"):
+        raise RequestError(f"{sum(splits.values())} {what} make no training and held-out split; {remedy}")
 
 
 def identity(messages: Sequence[Message]) -> str:

@@ -19,13 +19,11 @@ from actors.rl.algorithms.advantages import ADVANTAGES
 from actors.rl.algorithms.kl import k1
 from actors.rl.algorithms.losses import policy_loss
 from actors.rl.logprobs import token_logprobs
-from actors.rl.rollouts import Batch
+from actors.rl.rollouts import ROWS, Batch
 from actors.rl.settings import RlhfSettings
 from actors.training import checkpoint
 from actors.training.optimiser import clip_gradients, learning_rate, make_optimiser, set_learning_rate
 from cluster.store import Location
-
-ROWS = 16  # sequences a forward and backward pass: bounds activations and logits
 
 
 class Policy:

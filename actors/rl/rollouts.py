@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROWS = 16  # sequences that a model takes at once: bounds activations, and logits of rows x tokens x vocabulary x 4 bytes
+
 
 @dataclass(frozen=True)
 class Rollouts:

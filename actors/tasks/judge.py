@@ -16,7 +16,7 @@ from transformers import LlamaForSequenceClassification, PreTrainedModel, PreTra
 
 from actors.data.chat import Message, encode_conversation
 from actors.data.conversations import CONVERSATIONS, read_table
-from actors.data.order import even, examples_of
+from actors.data.order import examples_of, held_out_rows
 from actors.data.preferences import (
     FILE,
     SIMULATED,
@@ -27,6 +27,7 @@ from actors.data.preferences import (
     simulated,
     write_preferences,
 )
+from actors.data.split import check_splits
 from actors.models.load import load_model, load_tokenizer
 from actors.settings import RewardSettings
 from actors.training.figures import figures, loss_curve
@@ -55,8 +56,7 @@ def train_judge(ctx: Context) -> None:
     never = {row["prompt"] for row in conversations if row["split"] == "heldout"}
     preferences = divided(preferences, settings.heldout_share, never)
     splits = Counter(each.split for each in preferences)
-    if len(splits) < 2:
-        raise RequestError(f"{len(preferences)} preferences make no training and held-out split; name more in reward.files")
+    check_splits(splits, "preferences", "name more in reward.files")
     place = ctx.output / FILE
     write_preferences(preferences, place)
 
@@ -169,15 +169,14 @@ class Judging:
         return bradley_terry(self.margins(model, batch))
 
     def evaluate(self, model: PreTrainedModel, rank: int, world: int) -> dict[str, float]:
-        count = even(min(self.settings.heldout, len(self.held_out)), world)
-        rows = examples_of(0, count, rank, world, len(self.held_out), self.settings.seed)
+        rows = held_out_rows(self.settings.heldout, rank, world, len(self.held_out), self.settings.seed)
         batch = {"ids": self.padded([self.held_out[row] for row in rows]).to(model.device)}
         mine = torch.cat([self.margins(model, part) for part in split(batch, self.settings.micro_batch)])
         parts = [torch.empty_like(mine) for _ in range(world)]
         dist.all_gather(parts, mine)
         margins = torch.cat(parts).cpu()
         return {
-            "loss": float(bradley_terry(margins)) / count,
+            "loss": float(bradley_terry(margins)) / len(margins),
             "accuracy": accuracy(margins),
             "calibration_error": calibration_error(margins),
         }

@@ -16,8 +16,9 @@ from transformers import PreTrainedModel
 from actors.data.bits import token_bytes
 from actors.data.chat import encode_conversation
 from actors.data.conversations import CONVERSATIONS, from_files, read_table, synthetic, to_table
-from actors.data.order import even, examples_of
+from actors.data.order import examples_of, held_out_rows
 from actors.data.packing import IGNORED, pack
+from actors.data.split import check_splits
 from actors.models.load import load_model, load_tokenizer
 from actors.settings import SftSettings
 from actors.training.figures import figures, loss_curve
@@ -43,11 +44,7 @@ def finetune(ctx: Context) -> None:
         conversations = synthetic(ctx.inputs["corpus"], settings)
     table = to_table(conversations, settings.heldout_share)
     splits = Counter(table["split"].to_pylist())
-    if len(splits) < 2:
-        raise RequestError(
-            f"{len(conversations)} conversations make no training and held-out split; "
-            "name files with more in sft.files, or give the corpus more pages"
-        )
+    check_splits(splits, "conversations", "name files with more in sft.files, or give the corpus more pages")
     place = ctx.output / CONVERSATIONS
     place.write_bytes(parquet_bytes(table))
 
@@ -113,8 +110,7 @@ class Finetuning:
         return F.cross_entropy(logits.flatten(0, 1).float(), batch["labels"].flatten(), ignore_index=IGNORED, reduction="sum")
 
     def evaluate(self, model: PreTrainedModel, rank: int, world: int) -> dict[str, float]:
-        count = even(min(self.settings.heldout, len(self.held_out["ids"])), world)
-        rows = examples_of(0, count, rank, world, len(self.held_out["ids"]), self.settings.seed)
+        rows = held_out_rows(self.settings.heldout, rank, world, len(self.held_out["ids"]), self.settings.seed)
         batch = {name: torch.from_numpy(array[rows]).to(model.device) for name, array in self.held_out.items()}
         nats = sum(float(self.loss(model, part)) for part in split(batch, self.settings.micro_batch))
         sums = total({"nats": nats} | self.sizes(batch), model.device)

@@ -18,6 +18,7 @@ from cluster.store import Location, write_shard
 from pipeline.dedup.identity import crawl_of, named, place_of
 from pipeline.dedup.runs import key_range, lookup, read_range, run_bytes
 from pipeline.dedup.sketch_worker import hashes_of, sketch_name
+from pipeline.groups import group_starts
 
 PREFERRED = ("priority", "characters", "fetch_time")
 
@@ -36,9 +37,7 @@ def preference_order(table: pa.Table, *first: np.ndarray) -> np.ndarray:
 def best_of(high: np.ndarray, low: np.ndarray, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers sorted by hash and preference, and for each the row number of the best with its hash."""
     order = preference_order(table, low, high)
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
-    starts = np.flatnonzero(new)
+    starts = group_starts(high[order], low[order])
     return order, order[np.repeat(starts, np.diff(np.append(starts, len(order))))]
 
 

@@ -23,6 +23,7 @@ from pipeline.dedup.runs import column, key_range, read_range, read_ranges, run_
 from pipeline.dedup.settings import ParagraphSettings
 from pipeline.dedup.sketch import normalised
 from pipeline.dedup.sketch_worker import sketch_name
+from pipeline.groups import begins, group_starts
 from pipeline.hashing import MULTIPLIER, mixed
 from pipeline.pages.shard import kept_pages
 from pipeline.records.source_code import is_code
@@ -92,15 +93,8 @@ def summed(keys: np.ndarray, first: np.ndarray, pages: np.ndarray | None) -> pa.
     """One row a key, sorted: the smallest `first`, and the sum of `pages` (None: how many different `first` there are)."""
     order = np.lexsort((first, keys))
     keys, first = keys[order], first[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = keys[1:] != keys[:-1]
-    if pages is None:
-        counted = new.copy()
-        counted[1:] |= first[1:] != first[:-1]
-        counts = counted.astype(np.int64)
-    else:
-        counts = pages[order]
-    starts = np.flatnonzero(new)
+    counts = begins(keys, first).astype(np.int64) if pages is None else pages[order]
+    starts = group_starts(keys)
     sums = np.add.reduceat(counts, starts) if len(starts) else counts
     return pa.table({"key": keys[starts], "first": first[starts], "pages": sums})
 

@@ -12,6 +12,7 @@ import xxhash
 from rensa import RMinHash
 
 from pipeline.dedup.settings import DedupSettings
+from pipeline.groups import begins
 from pipeline.hashing import MULTIPLIER, mixed
 
 
@@ -129,9 +130,7 @@ def page_ngrams(texts: Sequence[str], settings: DedupSettings) -> list[np.ndarra
 def shingles(ngrams: np.ndarray) -> np.ndarray:
     """The set of a page's n-grams: uint64, sorted, distinct."""
     ordered = np.sort(ngrams)
-    new = np.ones(len(ordered), dtype=bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return ordered[new]
+    return ordered[begins(ordered)]
 
 
 PASS = 1 << 17  # characters whose hashes still fit the processor's caches

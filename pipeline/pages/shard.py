@@ -7,30 +7,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cluster.store import Artefact, Location
+from pipeline.records.shard import SCHEMA as RECORDS
 from pipeline.shards import in_order
 
+FROM_RECORDS = (  # columns as `records` has them
+    *("doc_id", "source", "priority", "url", "host", "warc_file", "warc_offset", "fetch_time", "licence"),
+    *("code_language", "language", "language_score", "content_hash"),
+)
+DECISION = ("reason", "value", "threshold", "note")  # in `records` why there is no text, here why there is no page
 SCHEMA = pa.schema(
     [
-        ("doc_id", pa.int64()),
-        ("source", pa.string()),
-        ("priority", pa.int32()),
-        ("url", pa.string()),
-        ("host", pa.string()),
-        ("warc_file", pa.string()),
-        ("warc_offset", pa.int64()),
-        ("fetch_time", pa.string()),
-        ("licence", pa.string()),
-        ("code_language", pa.string()),
-        ("language", pa.string()),
-        ("language_score", pa.float64()),
-        ("content_hash", pa.string()),
+        *map(RECORDS.field, FROM_RECORDS),
         ("characters", pa.int64()),
-        ("text", pa.large_string()),
+        RECORDS.field("text"),
         ("status", pa.string()),
-        ("reason", pa.string()),
-        ("value", pa.float64()),
-        ("threshold", pa.float64()),
-        ("note", pa.string()),
+        *map(RECORDS.field, DECISION),
     ]
 )
 

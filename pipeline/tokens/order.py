@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.hashing import splitmix
+
 ROUNDS = 6
 
 
@@ -48,21 +50,13 @@ class SequenceOrder:
             left, right = out[walking] >> self.half, out[walking] & self.mask
             for key in reversed(keys) if inverse else keys:
                 if inverse:
-                    left, right = right ^ (mixed(left + key[walking]) & self.mask), left
+                    left, right = right ^ (splitmix(left + key[walking]) & self.mask), left
                 else:
-                    left, right = right, left ^ (mixed(right + key[walking]) & self.mask)
+                    left, right = right, left ^ (splitmix(right + key[walking]) & self.mask)
             out[walking] = left << self.half | right
             walking &= out >= np.uint64(self.count)
         return out.astype(np.int64)
 
     def _keys(self, epochs: np.ndarray) -> list[np.ndarray]:
-        seed = mixed(np.array([self.seed], dtype=np.uint64))
-        return [mixed(seed ^ mixed(epochs * np.uint64(ROUNDS) + np.uint64(number))) for number in range(ROUNDS)]
-
-
-def mixed(values: np.ndarray) -> np.ndarray:
-    """Spread every bit of uint64 values over all 64 (SplitMix64, Steele et al. 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+        seed = splitmix(np.array([self.seed], dtype=np.uint64))
+        return [splitmix(seed ^ splitmix(epochs * np.uint64(ROUNDS) + np.uint64(number))) for number in range(ROUNDS)]

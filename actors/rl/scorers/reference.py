@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from actors.rl.rollouts import Rollouts
+from actors.rl.rollouts import ROWS, Rollouts
 from cluster.store import Location
-
-ROWS = 16  # sequences a forward pass: bounds the logits, rows x tokens x vocabulary x 4 bytes
 
 
 class Reference:

@@ -23,6 +23,7 @@ from pipeline.dedup.exact import Compared
 from pipeline.dedup.identity import crawl_of, named, place_of
 from pipeline.dedup.runs import key_range, read_range, run_bytes
 from pipeline.dedup.sketch_worker import hashes_of, sketch_name
+from pipeline.groups import begins, group_starts
 
 ALL_PAIRS = 32  # up to this many pages under one key every pair is looked at: 496 at most
 WORKING = 64  # bytes that a row (key, id) takes while it is sorted and paired
@@ -37,7 +38,7 @@ def group_pairs(groups: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """
     if len(ids) < 2:
         return NO_PAIRS
-    starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+    starts = group_starts(groups)
     sizes = np.diff(np.append(starts, len(ids)))
     group = np.repeat(np.arange(len(starts)), sizes)
     large = sizes[group] > ALL_PAIRS
@@ -61,8 +62,7 @@ def distinct_pairs(pairs: np.ndarray) -> np.ndarray:
     low, high = pairs.min(axis=1, initial=np.iinfo(np.int64).max), pairs.max(axis=1, initial=-1)
     order = np.lexsort((low, high))
     low, high = low[order], high[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    new = begins(low, high)
     return np.stack([low[new], high[new]], axis=1)
 
 
@@ -71,7 +71,7 @@ def representatives_of(groups: np.ndarray, ids: np.ndarray, number: int) -> np.n
 
     groups: sorted.
     """
-    starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1])) if len(ids) else np.zeros(0, dtype=np.int64)
+    starts = group_starts(groups)
     sizes = np.diff(np.append(starts, len(ids)))
     few = np.repeat(sizes <= number, sizes)
     chosen = [np.flatnonzero(few)]

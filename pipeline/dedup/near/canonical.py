@@ -16,6 +16,7 @@ from pipeline.dedup.near.shingle_store import Shingles, batches
 from pipeline.dedup.near.verify import Cache, similarities
 from pipeline.dedup.runs import run_bytes
 from pipeline.dedup.sketch_worker import sketch_name
+from pipeline.groups import group_starts
 
 MOST_CANONICALS = 1000  # of one group, after which the rest of it is left alone: chains cost no square of their length
 
@@ -59,7 +60,7 @@ class CanonicalWorker:
         member, smallest = read_edges(self.members, unit["shard"])
         order = np.argsort(smallest, kind="stable")
         member, smallest = member[order], smallest[order]
-        starts = np.flatnonzero(np.append(True, smallest[1:] != smallest[:-1])) if len(member) else np.zeros(0, dtype=np.int64)
+        starts = group_starts(smallest)
         gone = list[tuple[int, int, float]]()
         for part in batches(np.diff(np.append(starts, len(member))).tolist(), 1 << 16):
             first, last = starts[part.start], starts[part.stop] if part.stop < len(starts) else len(member)

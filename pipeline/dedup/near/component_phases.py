@@ -63,43 +63,41 @@ class SeedWorker:
         write_edges(self.output, unit["shard"], bucket_of(edges[0], unit["buckets"]), edges)
 
 
-class LargeStarWorker:
-    """A bucket of nodes with all their neighbours. Tells the fingerprint of the edges that it was given."""
-
-    def __init__(self, edges: Sequence[Location], output: Location) -> None:
-        self.edges, self.output = edges, output
-
-    def __call__(self, unit: dict[str, Any]) -> None:
-        node, neighbour = distinct(*read_edges(self.edges, unit["shard"]))
-        down = node > neighbour  # each edge is counted at its larger end
-        found = large_star(node, neighbour)
-        given = [int(down.sum()), fingerprint(node[down], neighbour[down])]
-        write_edges(self.output, unit["shard"], bucket_of(found[0], unit["buckets"]), found, given=given)
+Changed = tuple[np.ndarray, Edges, dict[str, Any]]  # ids that say which bucket each edge goes to, edges, what to count
 
 
-class SmallStarWorker:
-    """A bucket of nodes with their smaller neighbours."""
+class BucketWorker:
+    """A bucket of nodes with their neighbours, each edge once, through one of the functions below."""
 
-    def __init__(self, edges: Sequence[Location], output: Location) -> None:
-        self.edges, self.output = edges, output
+    def __init__(
+        self, change: Callable[[np.ndarray, np.ndarray], Changed], edges: Sequence[Location], output: Location
+    ) -> None:
+        self.change, self.edges, self.output = change, edges, output
 
     def __call__(self, unit: dict[str, Any]) -> None:
-        found = both_ends(small_star(*distinct(*read_edges(self.edges, unit["shard"]))))
-        write_edges(self.output, unit["shard"], bucket_of(found[0], unit["buckets"]), found)
+        by, edges, counts = self.change(*distinct(*read_edges(self.edges, unit["shard"])))
+        write_edges(self.output, unit["shard"], bucket_of(by, unit["buckets"]), edges, **counts)
 
 
-class LabelWorker:
-    """The members of a bucket, by the bucket of their group's smallest id. Raises WorkError where one has two groups."""
+def enlarged(node: np.ndarray, neighbour: np.ndarray) -> Changed:
+    """Nodes with all their neighbours. Counts the fingerprint of the edges that it was given."""
+    down = node > neighbour  # each edge is counted at its larger end
+    found = large_star(node, neighbour)
+    return found[0], found, {"given": [int(down.sum()), fingerprint(node[down], neighbour[down])]}
 
-    def __init__(self, edges: Sequence[Location], output: Location) -> None:
-        self.edges, self.output = edges, output
 
-    def __call__(self, unit: dict[str, Any]) -> None:
-        node, neighbour = distinct(*read_edges(self.edges, unit["shard"]))
-        node, neighbour = node[node > neighbour], neighbour[node > neighbour]
-        if (node[1:] == node[:-1]).any():
-            raise WorkError("dedup: a page is in two components though the rounds have ended; please report it")
-        write_edges(self.output, unit["shard"], bucket_of(neighbour, unit["buckets"]), (node, neighbour))
+def shrunk(node: np.ndarray, neighbour: np.ndarray) -> Changed:
+    """Nodes with their smaller neighbours."""
+    found = both_ends(small_star(node, neighbour))
+    return found[0], found, {}
+
+
+def labelled(node: np.ndarray, neighbour: np.ndarray) -> Changed:
+    """Members by their group's smallest id. Raises WorkError where one has two groups."""
+    node, neighbour = node[node > neighbour], neighbour[node > neighbour]
+    if (node[1:] == node[:-1]).any():
+        raise WorkError("dedup: a page is in two components though the rounds have ended; please report it")
+    return neighbour, (node, neighbour), {}
 
 
 def components(run: Phase, edges: Sequence[Location], number: int, buckets: int, most: int, max_rounds: int) -> list[Location]:
@@ -115,13 +113,13 @@ def components(run: Phase, edges: Sequence[Location], number: int, buckets: int,
     current = files_of(*run("seed", [{"shard": at, "buckets": buckets} for at in range(len(edges))], SeedWorker, edges))
     before: tuple[int, int] | None = None
     for turn in range(max_rounds):
-        place, records = run(f"large-{turn:03d}", units, LargeStarWorker, current)
+        place, records = run(f"large-{turn:03d}", units, BucketWorker, enlarged, current)
         given = [record["counts"]["given"] for record in records.values()]
         state = (sum(count for count, _ in given), sum(digest for _, digest in given) % 2**64)
         if state == before:
-            return files_of(*run("labels", units, LabelWorker, current))
+            return files_of(*run("labels", units, BucketWorker, labelled, current))
         before = state
-        current = files_of(*run(f"small-{turn:03d}", units, SmallStarWorker, files_of(place, records)))
+        current = files_of(*run(f"small-{turn:03d}", units, BucketWorker, shrunk, files_of(place, records)))
     raise WorkError(
         f"dedup: {before[0] if before else 0} edges of components still change after {max_rounds} rounds; "
         "raise dedup.max_rounds, finished rounds stay"

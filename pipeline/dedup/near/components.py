@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from pipeline.groups import begins, group_starts
 from pipeline.hashing import MULTIPLIER, mixed
 
 Edges = tuple[np.ndarray, np.ndarray]  # two int64 arrays of one length: a page, and one that it is connected with
@@ -36,14 +37,13 @@ def distinct(node: np.ndarray, neighbour: np.ndarray) -> Edges:
     """Sorted by node and neighbour, each once."""
     order = np.lexsort((neighbour, node))
     node, neighbour = node[order], neighbour[order]
-    new = np.ones(len(node), dtype=bool)
-    new[1:] = (node[1:] != node[:-1]) | (neighbour[1:] != neighbour[:-1])
+    new = begins(node, neighbour)
     return node[new], neighbour[new]
 
 
 def smallest_around(node: np.ndarray, neighbour: np.ndarray) -> np.ndarray:
     """For each row of distinct(...), the smallest among its node and all the node's neighbours."""
-    starts = np.flatnonzero(np.append(True, node[1:] != node[:-1])) if len(node) else np.zeros(0, dtype=np.int64)
+    starts = group_starts(node)
     return np.repeat(np.minimum(node[starts], neighbour[starts]), np.diff(np.append(starts, len(node))))
 
 

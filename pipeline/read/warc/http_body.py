@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import brotli
 from fastwarc.warc import HeaderMap, WarcRecord
 
+from pipeline.read.charset import is_utf_8
 from pipeline.read.streams import GZIP, ZSTD, Inflated
 from pipeline.read.text import is_binary
 
@@ -96,15 +97,7 @@ def is_plain(body: bytes, found: bytes, coding: str) -> bool:
         return False
     if coding not in ("br", "deflate"):  # which have no mark of their own: some bytes of a text can pass for them
         return not found
-    return not is_binary(body) and (not found or is_utf_8(body))
-
-
-def is_utf_8(body: bytes) -> bool:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    return not is_binary(body) and (not found or body.isascii() or is_utf_8(body))
 
 
 def without_chunks(body: bytes, limit: int) -> tuple[bytes, str]:
