@@ -73,7 +73,11 @@ class RecordWorker:
     def set_aside(self, unit: dict[str, Any], why: str) -> None:
         """The shard of a unit whose records cannot be told, as reading them ends the worker: a row for each of its parts."""
         parts = [Part(**part) for part in unit["parts"]]
-        rows = [self.row(Record(part.name, part.start, problem="set_aside", note=why, source=part.source, priority=part.priority)) for part in parts]
+        records = [
+            Record(part.name, part.start, problem="set_aside", note=why, source=part.source, priority=part.priority)
+            for part in parts
+        ]
+        rows = [self.row(record) for record in records]
         named = [[part.name, part.start, None if part.end == END else part.end] for part in parts]
         self.commit(unit["shard"], rows, about=0, unreadable={}, set_aside=named)
 
