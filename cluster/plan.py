@@ -15,7 +15,7 @@ from cluster.fields import key_values
 from cluster.inputs import identified, identity, root_list
 from cluster.recipe import Recipe
 from cluster.stage import Stage
-from cluster.store import Artefact, Store, Location
+from cluster.store import Artefact, Location, Store
 from cluster.versions import differences
 
 

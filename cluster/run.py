@@ -177,7 +177,7 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
     console, store = run.console, run.store
     console.begin(stage.name)
     try:
-        seen_again(planned)
+        seen_again(planned, store.root)
         memory.take()
         mailbox = run.session.start()
         output = store.attempt(stage.name, planned.key)

@@ -15,7 +15,7 @@ from cluster.fields import Files, How, Mark, Private, is_marked, key_values, pub
 from cluster.line import Line
 from cluster.plan import make_plan, seen_again
 from cluster.stage import Stage
-from cluster.store import Manifest, Store
+from cluster.store import Location, Manifest, Store
 from pageloom import line
 from tests.cluster.recorded_keys import present, recorded
 
@@ -181,12 +181,12 @@ def test_an_input_that_changes_between_plan_and_stage_stops_it(tmp_path: Path, b
     file = tmp_path / "a.jsonl"
     file.write_text("one")
     [planned] = make_plan(reading(file), READ, Store(tmp_path / "root"))
-    seen_again(planned)
+    seen_again(planned, Location.of(tmp_path / "root"))
     file.write_text("two")
     with pytest.raises(
         WorkError, match=r"^read: .*/a\.jsonl changed after this run had begun; run again, and its key follows$"
     ):
-        seen_again(planned)
+        seen_again(planned, Location.of(tmp_path / "root"))
 
 
 def test_inputs_that_are_gone_are_a_note_where_an_earlier_run_has_read_them(tmp_path: Path, bare: None) -> None:
@@ -210,3 +210,12 @@ def test_marks_are_found_whatever_else_a_field_says() -> None:
     assert is_marked(Inner.model_fields["threads"], Mark.HOW)
     assert not is_marked(fields["inner"], Mark.HOW)
     assert is_marked(fields["files"], Mark.FILES)
+
+
+def test_what_runs_write_below_an_input_changes_no_key_and_stops_no_stage(tmp_path: Path, bare: None) -> None:
+    (tmp_path / "a.jsonl").write_text("one")
+    root = Location.of(tmp_path / "root")
+    [planned] = make_plan(reading(tmp_path), READ, Store(tmp_path / "root"))
+    (root / "crawl" / "b.jsonl").write_bytes(b"two")
+    seen_again(planned, root)
+    assert make_plan(reading(tmp_path), READ, Store(tmp_path / "root"))[0].key == planned.key
