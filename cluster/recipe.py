@@ -23,7 +23,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field("quickstart", pattern=r"^[a-z0-9][a-z0-9-]*$", description="names the root and the served model")
+    name: str = Field("quickstart", pattern=r"^[a-z0-9][a-z0-9-]*$", description="names the root (its model: release.name)")
     root: str | None = Field(None, description="where artefacts live: a directory or s3://, gs://; default runs/NAME")
     cluster: ClusterSettings = Field(default_factory=lambda: ClusterSettings())
     tracking: TrackingSettings = Field(default_factory=lambda: TrackingSettings())

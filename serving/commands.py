@@ -103,6 +103,14 @@ def chat(
     talk(url or base_url(settings), settings)
 
 
+def released_name(model: Location) -> str:
+    """What the model card calls it, and so what clients do. Raises RequestError for a directory that is no release."""
+    place = model / "release.json"
+    if not place.exists():
+        raise RequestError(f"{model}: no release.json, so no release; name the directory that one was copied to")
+    return place.read_json()["name"]
+
+
 def serve_model(model: Location, run: Run, began: float) -> None:
     """Start the endpoint, ask it one question, say how to repeat it; serve until Ctrl-C or SIGTERM, which end it well."""
     from serving.client.ask import ask, curl_line
@@ -114,7 +122,7 @@ def serve_model(model: Location, run: Run, began: float) -> None:
     with console.busy("serving"):
         warm()
         session.start()
-        endpoint = start(model, recipe.name, settings, recipe.cluster, run.logs)
+        endpoint = start(model, released_name(model), settings, recipe.cluster, run.logs)
         answer = ask(endpoint, settings.question, settings)
     console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
     console.print(f"\nyou  {settings.question}", markup=False)

@@ -10,22 +10,9 @@ STAGES: tuple[Stage, ...] = (
         name="release",
         section="release",
         settings=ReleaseSettings,
-        version="1",
+        version="2",
         run="serving.release:publish",
-        # every ancestor, so that the release can name each by key and digest.
-        needs=(
-            "crawl",
-            "pages",
-            "dedup",
-            "corpus",
-            "tokenizer",
-            "tokens",
-            "base",
-            "assistant",
-            "judge",
-            "aligned",
-            "evaluation",
-        ),
+        needs=("aligned", "evaluation"),  # and so all that they come from, each by its key
         deterministic=False,  # it carries its date
     ),
 )

@@ -79,7 +79,7 @@ class CrawlSettings(BaseModel):
     host_files: bool = Field(
         True, description="ask each host once for /.well-known/tdmrep.json and /ai.txt, so that `pages.rights` can respect them"
     )
-    exclude: list[Annotated[str, AfterValidator(expression)]] = Field(
+    exclude: Private[list[Annotated[str, AfterValidator(expression)]]] = Field(
         default_factory=list, description="regular expressions; a URL that one matches is not fetched"
     )
     delay: How[float] = Field(

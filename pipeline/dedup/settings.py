@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cluster.fields import How
+from cluster.fields import How, Private
 
 # What decides which documents share a key: an index made with other values says nothing about these.
 SKETCHED_WITH = ("near", "ngram", "han_ngram", "abugida_ngram", "bands", "rows", "characters", "seed", "scope")
@@ -34,7 +34,7 @@ class DedupSettings(BaseModel):
     scope: Literal["all", "source"] = Field(
         "all", description="compare every page with every other, or only with pages of its own source (a crawl each)"
     )
-    against: list[str] = Field(
+    against: Private[list[str]] = Field(
         default_factory=list,
         description="directories of earlier `dedup` artefacts; their kept pages stay, this crawl's copies of them go",
     )

@@ -37,9 +37,14 @@ class Phases:
     def __call__(
         self, name: str, units: Sequence[dict[str, Any]], worker: type, *arguments: Any, texts: bool = False
     ) -> tuple[Location, Records]:
-        place = self.ctx.work / name
+        place = self.ctx.work / split_of(self.ctx.settings) / name
         run = self.texts if texts else self.arrays
         return place, run(replace(self.ctx, output=place), units, worker, *arguments, place)
+
+
+def split_of(settings: Any) -> str:
+    """Where phases go on from: settings that are in no key cut their work, so those of another cut are not gone on with."""
+    return f"{settings.memory_mb}-{settings.partitions}-{settings.union_find_edges}"
 
 
 def run_dedup(ctx: Context) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pageloom import line
 from tests.faults.conftest import Line, checkpointed, digests, kill_once, wait_until, worker_of
 
 pytestmark = pytest.mark.slow
 
-DETERMINISTIC = ["records", "pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
+LAST = "assistant"
+DETERMINISTIC = [stage.name for stage in line().stages[: line().names.index(LAST) + 1] if stage.deterministic]
 
 
 def under_way(root: Path, stage: str) -> bool:
