@@ -6,14 +6,16 @@ import itertools
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.stage import Context
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised
 from pipeline.dedup.stage import deduplicate
-from pipeline.pool import run_here
+from pipeline.pool import Records, run_here
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]
@@ -166,6 +168,36 @@ def test_partitions_and_the_way_to_components_change_no_byte(tmp_path: Path) -> 
         settings = DedupSettings(partitions=partitions, union_find_edges=most)
         digests.add(crawl.run(crawl.pages(texts, 3), settings).digest)
     assert len(digests) == 1
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("units", [22, 26])  # stops while signatures are compared, and behind it
+def test_a_run_that_goes_on_with_another_cut_of_the_work_gives_the_same_bytes(
+    tmp_path: Path, units: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases = [[f"b{base}w{word}" for word in range(120)] for base in range(40)]
+    texts = [varied(base, seed, seed) for base in bases for seed in range(3)]
+    undisturbed, crawl = Crawl(tmp_path / "a"), Crawl(tmp_path / "b")
+    left = units
+
+    def stopping(ctx: Context, listed: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Records:
+        nonlocal left
+        found = run_here(ctx, listed[:left], worker, *arguments)
+        left -= len(listed)
+        if left <= 0:
+            raise Stopped
+        return found
+
+    pages = crawl.pages(texts, 3)
+    monkeypatch.setattr("pipeline.dedup.stage.run_here", stopping)
+    with pytest.raises(Stopped):
+        deduplicate(crawl.context(pages, DedupSettings(partitions=6), "d"), run_here)
+    monkeypatch.undo()
+    digest = crawl.run(pages, DedupSettings(partitions=2, memory_mb=16), "d").digest
+    assert digest == undisturbed.run(undisturbed.pages(texts, 3), DedupSettings()).digest
 
 
 def news(shared: Path) -> tuple[list[str], list[str], set[frozenset[str]]]:
