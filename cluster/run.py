@@ -20,7 +20,7 @@ from cluster.lock import lock_root
 from cluster.memory import PeakMemory
 from cluster.plan import Planned, seen_again, stage_values
 from cluster.recipe import Recipe
-from cluster.runs import RunRecord, recorded
+from cluster.runs import LATEST, RunRecord, recorded, refs
 from cluster.session import Session
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
@@ -125,13 +125,22 @@ def refuse_unfinished(plan: Sequence[Planned], start: str) -> None:
 
 
 def anew(plan: Sequence[Planned], forced: set[str], store: Store) -> list[Planned]:
-    """The plan with some stages, and what comes of them, to be made again: their artefacts leave the root, the last first."""
+    """The plan with some stages, and what comes of them, to be made again: their artefacts leave the root, the last first.
+
+    Raises RequestError where a ref other than `latest`, which follows the run, names one of them.
+    """
     affected, changed = set(forced), []
     for planned in plan:
         if affected & {planned.stage.name, *planned.stage.needs}:
             affected.add(planned.stage.name)
             planned = replace(planned, state="todo", why="forced")
         changed.append(planned)
+    gone = {(planned.stage.name, planned.key) for planned in changed if planned.why == "forced"}
+    for name, ref in refs(store.root).items():
+        if name != LATEST and (ref["stage"], ref["key"]) in gone:
+            raise RequestError(
+                f"--force: the release that `{name}` names would go; let {name} name another, or choose another --root"
+            )
     for planned in reversed(changed):
         if planned.why == "forced":
             store.discard(planned.stage.name, planned.key)

@@ -15,7 +15,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.fields import key_values
 from cluster.plan import Planned
 from cluster.run import anew, refuse_unfinished
-from cluster.runs import LATEST, compared, last_run, named_release, read_run, recorded, refs, run_ids
+from cluster.runs import LATEST, compared, last_run, named_release, read_run, recorded, refs, run_ids, write_ref
 from cluster.store import Location, Manifest, Store
 from cluster.versions import versions
 
@@ -204,6 +204,19 @@ def test_what_is_forced_leaves_the_root_with_all_that_comes_of_it_and_nothing_el
     assert forced == ["judge", "aligned", "evaluation", "release"]
     assert [each.stage.name for each in again if not store.artefact(each.stage.name, each.key)] == forced
     assert [each.key for each in again] == [each.key for each in plan]
+
+
+def test_nothing_is_forced_that_a_ref_names(store: Store) -> None:
+    _, plan = planned(store)
+    commit(store, plan)
+    write_ref(store.root, "stable", plan[-1].key, "r")
+    with pytest.raises(RequestError, match=r"^--force: the release that `stable` names would go; let stable name another"):
+        anew(plan, {"judge"}, store)
+    assert all(store.artefact(each.stage.name, each.key) for each in plan)
+    write_ref(store.root, "stable", "another", "r")
+    write_ref(store.root, LATEST, plan[-1].key, "r")  # which follows the run
+    anew(plan, {"judge"}, store)
+    assert store.artefact("release", plan[-1].key) is None
 
 
 def test_to_begin_at_a_stage_is_refused_where_one_before_it_is_not_done(store: Store) -> None:
