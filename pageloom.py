@@ -20,6 +20,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.line import Line
 from cluster.terminal import err, tell
 from pipeline.stages import STAGES as PIPELINE
+from serving.engine.room import endpoint
 from serving.engine.settings import ServeSettings
 from serving.stages import STAGES as SERVING
 
@@ -37,7 +38,11 @@ for folder in (serving, actors, pipeline, cluster):
 def line() -> Line:
     """All stages, from pages to a release."""
     return Line(
-        (*PIPELINE, *ACTORS, *SERVING), {"serve": ServeSettings}, check=check_recipe, remark=pipeline.commands.still_held
+        (*PIPELINE, *ACTORS, *SERVING),
+        {"serve": ServeSettings},
+        check=check_recipe,
+        remark=pipeline.commands.still_held,
+        others_room={"serving": endpoint},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors import room
 from actors.ablation.settings import MeasurementSettings
 from actors.evaluation.settings import EvaluationSettings
 from actors.rl.settings import RlhfSettings
@@ -32,6 +33,7 @@ STAGES: tuple[Stage, ...] = (
         "actors.tasks.pretrain:pretrain",
         needs=("tokenizer", "tokens"),
         depends=ranks,
+        needs_room=room.ranks,
     ),
     Stage(
         "assistant",
@@ -42,6 +44,7 @@ STAGES: tuple[Stage, ...] = (
         needs=("base", "corpus"),
         external=named_files,
         depends=ranks,
+        needs_room=room.ranks,
     ),
     Stage(
         "judge",
@@ -52,6 +55,7 @@ STAGES: tuple[Stage, ...] = (
         needs=("assistant",),
         external=named_files,
         depends=ranks,
+        needs_room=room.ranks,
     ),
     Stage(
         "aligned",
@@ -61,6 +65,7 @@ STAGES: tuple[Stage, ...] = (
         "actors.rl.align:align",
         needs=("assistant", "judge"),
         depends=ranks,
+        needs_room=room.alignment,
         deterministic=False,
     ),
     Stage(
@@ -70,6 +75,7 @@ STAGES: tuple[Stage, ...] = (
         "2",
         "actors.evaluation.evaluate:evaluate",
         needs=("corpus", "base", "assistant", "judge", "aligned"),
+        needs_room=room.evaluators,
         deterministic=False,
     ),
 )
@@ -83,4 +89,5 @@ MEASUREMENT = Stage(
     "actors.ablation.measure:measure",
     needs=("corpus", "base"),
     external=lambda settings: settings.files(),
+    needs_room=room.measurement,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,12 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.amounts import human_seconds
+from cluster.errors import RequestError
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
-from cluster.recipe import read_recipe
+from cluster.plan import Planned, room_to_do
+from cluster.recipe import Recipe, read_recipe
+from cluster.resources import shortages
 from cluster.run import write_report
 from cluster.runs import compared, read_run, refs, run_ids
+from cluster.session import open_session
+from cluster.store import Store
 from cluster.terminal import err, out
 
 app = typer.Typer()
@@ -42,12 +48,14 @@ def plan(
     chosen = line.load(recipe, set, root, input)
     store = opened(chosen)
     planned, remark = line.plan(chosen, store, until), line.remark(store, line.names)
+    short = room_short(chosen, store, planned)
     if as_json:
         rows = [
             {"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why, "note": each.note}
             for each in planned
         ]
-        print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows, **remark.values}, indent=1))
+        told = {"recipe": chosen.name, "root": str(store.root), "stages": rows, "room": short, **remark.values}
+        print(json.dumps(told, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "state", "key", "what changed"):
@@ -57,8 +65,18 @@ def plan(
     out.print(table)
     for shown in remark.shown:
         out.print(shown)
+    for shortage in short:
+        out.print(shortage, style="yellow", markup=False, soft_wrap=True)
     missing = sum(each.state != "done" for each in planned)
     out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
+
+
+def room_short(recipe: Recipe, store: Store, planned: Sequence[Planned]) -> list[str]:
+    """What stages that would run could only wait for, a line each; or why the cluster cannot be asked."""
+    try:
+        return shortages(room_to_do(planned, recipe), open_session(recipe.cluster, store.root).nodes())
+    except RequestError as error:
+        return [str(error)]
 
 
 @app.command()
@@ -195,7 +213,7 @@ def doctor(
     ports = {"serve.port": chosen.serve.port, "cluster.dashboard_port": chosen.cluster.dashboard_port}
     if chosen.crawl.pydoc and not chosen.crawl.all_sources():
         ports["crawl.pydoc.port"] = chosen.crawl.pydoc.port
-    checks = run_checks(chosen.root_uri, ports)
+    checks = run_checks(chosen.root_uri, ports, chosen.cluster, ctx.obj.needs_room(chosen))
     if as_json:
         print(json.dumps([check.__dict__ for check in checks], indent=1))
     else:

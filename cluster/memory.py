@@ -12,7 +12,8 @@ class PeakMemory:
     """Samples the proportional set size (PSS: shared pages divided among their users) of this process
     and all its descendants every `interval` seconds; `take()` returns the peak since the last `take()`.
 
-    Sees this machine only. Peaks shorter than the interval can be missed. One sample costs some 5 ms of CPU a process.
+    Sees what this process started: all of a run with an embedded Ray, the driver alone where a cluster is joined. Peaks
+    shorter than the interval can be missed. One sample costs some 5 ms of CPU a process.
     """
 
     def __init__(self, interval: float = 4.0) -> None:

@@ -14,6 +14,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.fields import key_values
 from cluster.inputs import identified, identity, root_list
 from cluster.recipe import Recipe
+from cluster.resources import Bundle
 from cluster.stage import Stage
 from cluster.store import Artefact, Location, Store
 from cluster.versions import differences
@@ -69,6 +70,11 @@ def make_plan(
         if until in (stage.name, stage.section):
             break
     return plan
+
+
+def room_to_do(plan: Sequence[Planned], recipe: Recipe) -> dict[str, Sequence[Bundle]]:
+    """What the stages that would run book of a cluster, each by itself, as they run one after the other."""
+    return {each.stage.name: each.stage.needs_room(recipe) for each in plan if each.state != "done"}
 
 
 def plan_stage(stage: Stage, recipe: Recipe, store: Store, keys: Mapping[str, str], known: str | None) -> Planned:

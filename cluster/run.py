@@ -18,10 +18,11 @@ from cluster.errors import FULL_DISK, RequestError, WorkError
 from cluster.line import Line
 from cluster.lock import lock_root
 from cluster.memory import PeakMemory
-from cluster.plan import Planned, seen_again, stage_values
+from cluster.plan import Planned, room_to_do, seen_again, stage_values
 from cluster.recipe import Recipe
+from cluster.resources import shortages
 from cluster.runs import LATEST, RunRecord, recorded, refs
-from cluster.session import Session
+from cluster.session import Session, open_session
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
 from cluster.terminal import err
@@ -50,7 +51,7 @@ def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descr
     name: of the directory of logs. writing: refuse a root that cannot be written. descriptor: as in `noise_to`.
     Raises RequestError, before anything starts, where cluster or root cannot be reached.
     """
-    session = Session(recipe.cluster)
+    session = open_session(recipe.cluster, store.root)
     session.check()
     store.check(writing)
     logs = logs_directory(store.root, name)
@@ -66,7 +67,9 @@ def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descr
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
                 session.stop()
     except WorkError:
-        err.print(f"pageloom: what the engines said: {log}, {session.temporary}", markup=False, soft_wrap=True)
+        err.print(
+            f"pageloom: what the engines said: {log}{f', {session.logs}' if session.logs else ''}", markup=False, soft_wrap=True
+        )
         raise
 
 
@@ -164,6 +167,10 @@ def run_plan(plan: Sequence[Planned], run: Run, record: RunRecord | None = None)
 
     Raises RequestError or WorkError in one line; what was committed before stays.
     """
+    if lines := shortages(room_to_do(plan, run.recipe), run.session.nodes()):
+        raise RequestError(lines[0])
+    if run.session.memory_of == "driver":
+        run.console.print(f"works on {run.session.place}; memory that is shown is the driver's alone")
     artefacts: dict[str, Artefact] = {}
     wandb_run = WandbRun(run.recipe.tracking, run.recipe.name, run.logs)
     try:
@@ -223,6 +230,7 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
                 seconds=seconds,
                 work_seconds=min(work, seconds),
                 peak_memory_bytes=peak,
+                peak_memory_of=run.session.memory_of,
                 host=socket.gethostname(),
                 counts=context.counts,
                 report=[block.model_dump() for block in context.blocks],

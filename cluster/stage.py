@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from cluster.report.blocks import Block
+from cluster.resources import Bundle
 from cluster.store import Artefact, Location
 from cluster.track.events import Track
 
@@ -25,6 +26,10 @@ def nothing_else(_: Any) -> Mapping[str, Any]:
     return {}
 
 
+def no_room(_: Any) -> Sequence[Bundle]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of the line. Its artefact is named `name`, its settings are the recipe's `section`.
@@ -37,6 +42,7 @@ class Stage:
     placed: where its external files are is part of what it makes; else they enter the key by name and content alone.
     root_lists: directories under the root to which users add a file at a time (pages to forget); the names of the files
         enter the key, so a name must follow from the content. An empty one changes nothing.
+    needs_room: what it books of a cluster at the same time, of a whole recipe; nothing for work in the driver.
     deterministic: the same key always gives the same bytes (not so for crawling or sampling).
     """
 
@@ -50,6 +56,7 @@ class Stage:
     root_lists: tuple[str, ...] = ()
     depends: Callable[[Any], Mapping[str, Any]] = nothing_else
     placed: bool = False
+    needs_room: Callable[[Any], Sequence[Bundle]] = no_room
     deterministic: bool = True
 
     @property

@@ -211,6 +211,7 @@ class Manifest:
     work_seconds: float
     peak_memory_bytes: int
     host: str
+    peak_memory_of: str = "run"  # or "driver": on a cluster that was joined, what other processes take is not seen
     counts: dict[str, Any] = field(default_factory=dict)
     report: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, Any]] = field(default_factory=list)

@@ -12,6 +12,7 @@ from cluster.errors import FULL_DISK, RequestError, WorkError, first_line
 from cluster.stage import Context
 from cluster.store import Artefact, shard_records
 from cluster.track.events import Track
+from pipeline.room import WORKER_CPUS
 
 
 class ShardWorker(Protocol):
@@ -132,7 +133,7 @@ def run_shards(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arg
             Timed,  # type: ignore[arg-type]
             fn_constructor_args=(worker, arguments, ctx.track, len(todo), starts),
             compute=ray.data.ActorPoolStrategy(size=min(ctx.cluster.data_workers, len(todo))),
-            num_cpus=1,
+            num_cpus=WORKER_CPUS,
         )
         try:
             pooled.materialize()

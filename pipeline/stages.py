@@ -10,6 +10,7 @@ from pipeline.dedup.settings import DedupSettings
 from pipeline.pages.settings import PagesSettings
 from pipeline.records.settings import RecordsSettings
 from pipeline.rights.forget import FORGET
+from pipeline.room import crawlers, workers
 from pipeline.tokens.settings import TokensSettings
 from pipeline.tokens.tokenizer_settings import TokenizerSettings
 
@@ -20,6 +21,7 @@ STAGES = (
         CrawlSettings,
         "3",
         "pipeline.crawl.stage:run_crawl",
+        needs_room=crawlers,
         external=lambda settings: settings.patterns(),
         placed=True,
         deterministic=False,
@@ -30,6 +32,7 @@ STAGES = (
         RecordsSettings,
         "5",
         "pipeline.records.stage:run_records",
+        needs_room=workers,
         needs=("crawl",),
         external=lambda settings: settings.rights.files(),
     ),
@@ -39,6 +42,7 @@ STAGES = (
         ClassifiersSettings,
         "2",
         "pipeline.classifiers.stage:run_classifiers",
+        needs_room=workers,
         needs=("records",),
         external=external_files,
     ),
@@ -48,19 +52,29 @@ STAGES = (
         PagesSettings,
         "3",
         "pipeline.pages.stage:run_pages",
+        needs_room=workers,
         needs=("records", "classifiers"),
         root_lists=(FORGET,),
     ),
-    Stage("dedup", "dedup", DedupSettings, "5", "pipeline.dedup.stage:run_dedup", needs=("pages",)),
+    Stage("dedup", "dedup", DedupSettings, "5", "pipeline.dedup.stage:run_dedup", needs=("pages",), needs_room=workers),
     Stage(
         "corpus",
         "corpus",
         CorpusSettings,
         "4",
         "pipeline.corpus.stage:run_corpus",
+        needs_room=workers,
         needs=("pages", "dedup"),
         external=lambda settings: settings.benchmarks,
     ),
     Stage("tokenizer", "tokenizer", TokenizerSettings, "1", "pipeline.tokens.tokenizer:run_tokenizer", needs=("corpus",)),
-    Stage("tokens", "tokens", TokensSettings, "2", "pipeline.tokens.stage:run_tokens", needs=("crawl", "corpus", "tokenizer")),
+    Stage(
+        "tokens",
+        "tokens",
+        TokensSettings,
+        "2",
+        "pipeline.tokens.stage:run_tokens",
+        needs=("crawl", "corpus", "tokenizer"),
+        needs_room=workers,
+    ),
 )

@@ -16,6 +16,7 @@ from cluster.options import InputOption, RecipeArgument, RootOption, SetOption, 
 from cluster.run import Run, Wish, bring_up_to, running
 from cluster.runs import named_release
 from cluster.store import Location, Store
+from serving.engine.room import check_room
 
 app = typer.Typer()
 
@@ -49,6 +50,8 @@ def run(
 
         check_port(chosen.serve)
     with running(chosen, Store(chosen.root_uri), chosen.name) as run:
+        if serving:
+            check_room(chosen, run.session.nodes())
         artefacts = bring_up_to(line, wish, run)
         run.console.print(f"report  {run.store.root}/report.html   ({human_seconds(time.time() - began)} so far)")
         if serving:
@@ -84,6 +87,7 @@ def serve(
         model = found.location
     check_port(chosen.serve)
     with running(chosen, store, chosen.name, writing=False) as run:
+        check_room(chosen, run.session.nodes())
         serve_model(model, run, began)
 
 

@@ -16,6 +16,7 @@ from actors.ablation.settings import RESULT, VerbatimSettings
 from actors.ablation.verbatim import Continued, continue_passages, copies_in
 from actors.data.bits import bits_per_byte
 from actors.evaluation.evaluator import Likelihood, loaded, text_likelihood
+from actors.room import EVALUATOR_CPUS
 from cluster.report.blocks import Table
 from cluster.stage import Context
 from cluster.store import Artefact, Location
@@ -53,7 +54,10 @@ def measure(ctx: Context) -> None:
 
 def task(ctx: Context, work: Callable[..., Any]) -> Any:
     return ray.remote(work).options(
-        num_cpus=1, num_gpus=ctx.cluster.gpus_per_worker, max_retries=ctx.cluster.max_failures, retry_exceptions=False
+        num_cpus=EVALUATOR_CPUS,
+        num_gpus=ctx.cluster.gpus_per_worker,
+        max_retries=ctx.cluster.max_failures,
+        retry_exceptions=False,
     )
 
 

@@ -12,6 +12,7 @@ from actors.data.bits import bits_per_byte
 from actors.evaluation.evaluator import Answered, Evaluator, Likelihood
 from actors.evaluation.intervals import paired_difference
 from actors.evaluation.settings import EvaluationSettings
+from actors.room import EVALUATOR_CPUS
 from cluster.report.blocks import Headline, Samples, Table
 from cluster.stage import Context
 
@@ -58,7 +59,10 @@ def measure(ctx: Context) -> Measured:
         ("continuations", place["base"]),
     ]
     evaluator: Any = ray.remote(Evaluator).options(
-        num_cpus=1, num_gpus=ctx.cluster.gpus_per_worker, max_restarts=ctx.cluster.max_failures, max_task_retries=-1
+        num_cpus=EVALUATOR_CPUS,
+        num_gpus=ctx.cluster.gpus_per_worker,
+        max_restarts=ctx.cluster.max_failures,
+        max_task_retries=-1,
     )
     arguments = (ctx.inputs["corpus"], place["assistant"], ctx.settings, ctx.track)
     actors = [evaluator.remote(*arguments) for _ in range(min(ctx.cluster.train_workers, len(jobs)))]

@@ -17,6 +17,7 @@ from actors.rl.prompts import encode_prompts, read_prompts, write_prompt_ids
 from actors.rl.scorers.reference import Reference
 from actors.rl.scorers.reward import Reward
 from actors.rl.settings import RlhfSettings
+from actors.room import COORDINATOR_CPUS, REFERENCE_CPUS, REWARD_CPUS, ROLLOUT_CPUS
 from actors.training.fit import on_ranks
 from cluster.errors import RequestError
 from cluster.report.blocks import Lines, Samples
@@ -76,12 +77,12 @@ def started_actors(ctx: Context, published: Location) -> Iterator[tuple[str, str
 
     gpus = ctx.cluster.gpus_per_worker
     try:
-        rollout = start(Rollout, assistant, published, settings, cpus=0.5, gpus=gpus)
-        reference = start(Reference, assistant, settings.temperature, cpus=0.25, gpus=gpus)
-        reward = start(Reward, judge, cpus=0.25, gpus=gpus)
+        rollout = start(Rollout, assistant, published, settings, cpus=ROLLOUT_CPUS, gpus=gpus)
+        reference = start(Reference, assistant, settings.temperature, cpus=REFERENCE_CPUS, gpus=gpus)
+        reward = start(Reward, judge, cpus=REWARD_CPUS, gpus=gpus)
         prompts, saved = ctx.work / "prompts.parquet", ctx.work / "coordinator.json"
         prepare_prompts(ctx, prompts)
-        coordinator = start(Coordinator, prompts, rollout, reference, reward, settings, saved, cpus=0.1)
+        coordinator = start(Coordinator, prompts, rollout, reference, reward, settings, saved, cpus=COORDINATOR_CPUS)
         yield coordinator, rollout
     finally:
         for actor in started:

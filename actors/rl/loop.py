@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from actors.rl.policy import Policy
 from actors.rl.rollouts import Batch
 from actors.rl.settings import RlhfSettings
 from actors.training.ranks import agreed
+from cluster.cgroup import threads_each
 from cluster.store import Location
 from cluster.track.events import Track
 
@@ -39,7 +39,7 @@ def align_policy(job: Job) -> None:
     Weights `step` are those that have learnt from the batches before `step`.
     """
     settings, track = job.settings, job.track
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // ray.train.get_context().get_local_world_size()))
+    torch.set_num_threads(threads_each(ray.train.get_context().get_local_world_size()))
     coordinator, rollout = ray.get_actor(job.coordinator), ray.get_actor(job.rollout)
     policy = Policy(job.assistant, settings)
     start, coordinator_state = policy.restore()

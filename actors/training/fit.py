@@ -10,6 +10,7 @@ from typing import Any
 import ray.train
 from ray.train.torch import TorchTrainer
 
+from actors.room import RANK_CPUS
 from actors.settings import TrainingSettings
 from actors.training.loop import Job, Outcome, run_rank
 from actors.training.task import Task
@@ -41,7 +42,7 @@ def on_ranks(ctx: Context, work: Callable[[], Any]) -> Any:
         scaling_config=ray.train.ScalingConfig(
             num_workers=cluster.train_workers,
             use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker={"CPU": 1, "GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {"CPU": 1},
+            resources_per_worker={"CPU": RANK_CPUS, **({"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {})},
         ),
         run_config=ray.train.RunConfig(
             name="train",

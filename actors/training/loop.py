@@ -6,7 +6,6 @@ step uses follows from its number, so a run continued from a checkpoint is the r
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from actors.training.optimiser import make_optimiser
 from actors.training.ranks import agreed
 from actors.training.step import train_step
 from actors.training.task import Task
+from cluster.cgroup import threads_each
 from cluster.store import Location
 from cluster.track.events import Track
 
@@ -81,7 +81,7 @@ def run_rank(job: Job) -> Outcome:
     settings, context = job.settings, ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     device = ray.train.torch.get_device()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // context.get_local_world_size()))
+    torch.set_num_threads(threads_each(context.get_local_world_size()))
     with ExitStack() as files:
         task = job.make_task(files)
         model: PreTrainedModel = task.model()

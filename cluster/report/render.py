@@ -100,10 +100,16 @@ def moment(seconds: float) -> str:
 
 def opening(manifests: Sequence[Mapping[str, Any]]) -> str:
     hosts = ", ".join(sorted({manifest["host"] for manifest in manifests}))
-    peak = max(manifest["peak_memory_bytes"] for manifest in manifests)
     seconds = human_seconds(sum(manifest["seconds"] for manifest in manifests))
     last = moment(max(manifest["committed"] for manifest in manifests))
-    return f"{len(manifests)} stages in {seconds} on {text(hosts)} · at most {peak / GIB:.1f} GiB · {last}"
+    return f"{len(manifests)} stages in {seconds} on {text(hosts)} · at most {peak_memory(manifests)} · {last}"
+
+
+def peak_memory(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """The highest of stages; where it was measured of the driver alone, that is said."""
+    highest = max(manifests, key=lambda manifest: manifest["peak_memory_bytes"])
+    whose = " (driver)" if highest.get("peak_memory_of") == "driver" else ""
+    return f"{highest['peak_memory_bytes'] / GIB:.1f} GiB{whose}"
 
 
 def headline_list(headlines: Iterable[Headline]) -> str:
@@ -123,13 +129,12 @@ def overview(manifests: Sequence[Mapping[str, Any]]) -> str:
     longest = max(manifest["seconds"] for manifest in manifests) or 1
     rows = "".join(overview_row(manifest, longest) for manifest in manifests)
     seconds, work = (sum(manifest[name] for manifest in manifests) for name in ("seconds", "work_seconds"))
-    peak = max(manifest["peak_memory_bytes"] for manifest in manifests)
     return f"""<div class="overview scroll" tabindex="0" role="region" aria-label="Stages">
 <table><thead><tr><th>stage</th><th>time</th><th class="number">took</th><th class="number">start-up</th>
 <th class="number">peak memory</th><th class="number">finished</th><th>key</th></tr></thead>
 <tbody>{rows}</tbody>
 <tfoot><tr><th>all</th><td></td><td class="number">{human_seconds(seconds)}</td>
-<td class="number">{share(seconds - work, seconds)}</td><td class="number">{peak / GIB:.1f} GiB</td><td></td><td></td></tr>
+<td class="number">{share(seconds - work, seconds)}</td><td class="number">{peak_memory(manifests)}</td><td></td><td></td></tr>
 </tfoot></table></div>
 <p class="legend"><span><i class="work"></i>work</span><span><i class="idle"></i>start-up and orchestration</span></p>"""
 
@@ -140,7 +145,7 @@ def overview_row(manifest: Mapping[str, Any], longest: float) -> str:
 <td class="time"><div class="track" aria-hidden="true"><i class="work" style="width:{100 * work / longest:.2f}%"></i>
 <i class="idle" style="width:{100 * (seconds - work) / longest:.2f}%"></i></div></td>
 <td class="number">{human_seconds(seconds)}</td><td class="number">{share(seconds - work, seconds)}</td>
-<td class="number">{manifest["peak_memory_bytes"] / GIB:.1f} GiB</td>
+<td class="number">{peak_memory([manifest])}</td>
 <td class="number soft">{moment(manifest["committed"])}</td><td class="key soft">{text(manifest["key"])}</td></tr>"""
 
 

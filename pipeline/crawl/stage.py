@@ -21,6 +21,7 @@ from cluster.store import parquet_bytes, shard_records
 from pipeline.crawl.inventory import inventory
 from pipeline.crawl.pydoc_server import UNSAFE_PAGES, PydocServer
 from pipeline.crawl.settings import CRAWLED, CrawlSettings
+from pipeline.room import CRAWLER_CPUS
 from pipeline.url import canonical_url, host_of
 
 INVENTORY = "inventory.json"
@@ -134,7 +135,7 @@ def run_crawlers(ctx: Context, settings: CrawlSettings, hosts: dict[str, list[st
     here: Any = (
         NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False) if beside_driver else "DEFAULT"
     )
-    actor: Any = ray.remote(num_cpus=0.5, max_restarts=3, max_task_retries=3, scheduling_strategy=here)(CrawlWorker)
+    actor: Any = ray.remote(num_cpus=CRAWLER_CPUS, max_restarts=3, max_task_retries=3, scheduling_strategy=here)(CrawlWorker)
     names = sorted(hosts)
     number = min(ctx.cluster.data_workers, len(names))
     crawlers = [actor.remote(each, settings, ctx.output, ctx.work) for each in range(number)]

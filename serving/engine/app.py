@@ -15,10 +15,10 @@ from cluster.errors import RequestError, WorkError
 from cluster.settings import ClusterSettings
 from cluster.store import Location
 from serving.engine.preload import preload_quietly
+from serving.engine.room import INGRESS_CPUS
 from serving.engine.settings import ServeSettings
 
 APPLICATION = "pageloom"
-INGRESS_CPUS = 0.5  # it parses JSON; a whole CPU is the engine's
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,6 @@ def warm() -> threading.Thread:
     return thread
 
 
-def check_room(settings: ServeSettings, cluster: ClusterSettings) -> None:
-    """Refuse a cluster on which the application could only wait forever. Raises RequestError."""
-    import ray
-
-    wanted = {"CPU": settings.threads + INGRESS_CPUS, "GPU": cluster.gpus_per_worker}
-    present = ray.cluster_resources()
-    for kind, amount in wanted.items():
-        if amount > present.get(kind, 0):
-            remedy = "raise cluster.cpus or lower serve.threads" if kind == "CPU" else "lower cluster.gpus_per_worker"
-            raise RequestError(f"serving needs {amount:g} {kind}, the cluster has {present.get(kind, 0):g}; {remedy}")
-
-
 def application(model: Location, name: str, settings: ServeSettings, cluster: ClusterSettings, log: Path) -> Any:
     """The Ray Serve application: an OpenAI ingress and one vLLM replica. Imports vLLM."""
     from ray.serve.llm import LLMConfig, build_openai_app
@@ -151,7 +139,6 @@ def start(model: Location, name: str, settings: ServeSettings, cluster: ClusterS
     check_port(settings)
     check_model(model, settings)
     check_question(model, settings)
-    check_room(settings, cluster)
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "engine.log"
     warming = warm()  # goes on beside Ray Serve's own start

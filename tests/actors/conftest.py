@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from cluster.session import Session
-from cluster.settings import ClusterSettings  # before any `import ray`: it says what Ray reads while it is imported
+from cluster.session import Embedded
+from cluster.settings import ClusterSettings
 
 SPECIAL = ["<|endoftext|>", "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEMPLATE = (
@@ -38,7 +38,7 @@ def tokenizer_directory(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def mailbox() -> Iterator[Any]:
     """A Ray session of the module's own; yields its mailbox."""
-    session = Session(ClusterSettings(dashboard=False, cpus=4, object_store_mb=100))
+    session = Embedded(ClusterSettings(dashboard=False, cpus=4, object_store_mb=100))
     try:
         yield session.start()
     finally:

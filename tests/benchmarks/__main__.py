@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks [NAME ...]        all of them, or those that are named
 
-`quickstart` needs nothing; the others need the folder of real data (PAGELOOM_SHARED, or `shared` beside the checkout).
+`quickstart` and `niceness` need nothing; the others need the folder of real data (PAGELOOM_SHARED, or `shared` beside the
+checkout).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks import quickstart
+from tests.benchmarks import niceness, quickstart
 
 ON_REAL_DATA = (
     "extraction",
@@ -41,15 +42,18 @@ def machine() -> str:
 
 
 def main(names: list[str]) -> None:
-    if unknown := [name for name in names if name not in ("quickstart", *ON_REAL_DATA)]:
-        sys.exit(f"{unknown[0]}: no such benchmark; there are quickstart, {', '.join(ON_REAL_DATA)}")
+    if unknown := [name for name in names if name not in ("quickstart", "niceness", *ON_REAL_DATA)]:
+        sys.exit(f"{unknown[0]}: no such benchmark; there are quickstart, niceness, {', '.join(ON_REAL_DATA)}")
     data = Path(os.environ.get("PAGELOOM_SHARED") or Path(__file__).parents[3] / "shared") / "data"
     print(f"Machine: {machine()}\n", flush=True)
     if not names or "quickstart" in names:
         for table in quickstart.measure():
             print(table, "\n", flush=True)
+    if not names or "niceness" in names:
+        print("## niceness\n", flush=True)
+        niceness.main(list(niceness.NICENESSES))
     for name in names or ON_REAL_DATA:
-        if name == "quickstart":
+        if name in ("quickstart", "niceness"):
             continue
         print(f"## {name}\n", flush=True)
         if not data.is_dir():

@@ -26,7 +26,7 @@ from typing import Any
 
 import datasketch
 
-from cluster.session import Session
+from cluster.session import Embedded
 from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import Artefact
@@ -81,7 +81,7 @@ def made_documents(data: Path, number: int, seed: int = 5) -> tuple[list[str], l
 def run_on_ray(texts: Sequence[str], root: Path, settings: DedupSettings) -> tuple[Artefact, dict[str, float]]:
     """The stage as `pageloom run` does it. Seconds of Ray's start, of the stage, of work in that, and the highest memory of
     a worker in MB."""
-    session, seconds = Session(ClusterSettings(data_workers=WORKERS, dashboard=False)), dict[str, float]()
+    session, seconds = Embedded(ClusterSettings(data_workers=WORKERS, dashboard=False)), dict[str, float]()
     began = time.perf_counter()
     mailbox = session.start()
     seconds["start"] = time.perf_counter() - began

@@ -31,7 +31,7 @@ from warcio.warcwriter import WARCWriter
 from cluster.plan import make_plan
 from cluster.recipe import load_recipe, recipe_model
 from cluster.run import Run, run_plan
-from cluster.session import Session
+from cluster.session import open_session
 from cluster.store import Artefact, Location, Store, shard_records
 from cluster.track.console import RunConsole
 from pipeline.extract.gold import gold_pages, word_f1
@@ -86,7 +86,7 @@ def run_here(archives: Path, root: Path, workers: int) -> tuple[dict[str, Artefa
     recipe_file.write_text(f"name: bench\ncrawl: {{input: ['{archives}/*.warc.gz']}}\n")
     changes = [f"cluster.data_workers={workers}", "cluster.dashboard=false", "tracking.wandb=disabled"]
     recipe = load_recipe(recipe_model(STAGES), str(recipe_file), changes)
-    session, store = Session(recipe.cluster), Store(root)
+    session, store = open_session(recipe.cluster), Store(root)
     began = time.time()
     session.start()
     seconds = {RAY: time.time() - began}

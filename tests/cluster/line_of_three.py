@@ -15,10 +15,10 @@ from cluster.errors import RequestError
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
 from cluster.run import Run, run_plan
-from cluster.session import Session
+from cluster.session import open_session
 from cluster.settings import ClusterSettings
 from cluster.stage import Context, Stage
-from cluster.store import Store, shard_records, write_shard
+from cluster.store import Location, Store, shard_records, write_shard
 from cluster.track.console import RunConsole
 from cluster.track.settings import TrackingSettings
 
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     recipe = Line(
         name="line", cluster=ClusterSettings(dashboard=False), tracking=TrackingSettings(wandb="disabled"), root=sys.argv[1]
     )
-    store, session = Store(recipe.root_uri), Session(recipe.cluster)
+    store, session = Store(recipe.root_uri), open_session(recipe.cluster, Location.of(recipe.root_uri))
     try:
         session.check()
         run = Run(recipe, store, session, RunConsole(Console()), Path(sys.argv[1], "logs"))

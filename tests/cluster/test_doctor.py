@@ -2,14 +2,22 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from cluster import doctor
 from cluster.doctor import Check, run_checks
+from cluster.resources import Bundle, Node, missing
+from cluster.settings import ClusterSettings
 from cluster.temporary import PREFIX
+
+
+def look(root: str, ports: Mapping[str, int] | None = None, **needs: Sequence[Bundle]) -> list[Check]:
+    return run_checks(root, ports or {}, ClusterSettings(), needs)
 
 
 def named(checks: list[Check], name: str) -> Check:
@@ -30,7 +38,7 @@ def distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_machine_on_which_the_project_runs_has_no_failing_check(tmp_path: Path, free_port: int) -> None:
-    checks = run_checks(str(tmp_path / "new" / "root"), {"serve.port": free_port})
+    checks = look(str(tmp_path / "new" / "root"), {"serve.port": free_port})
     assert [check for check in checks if check.state == "fail"] == []
     assert named(checks, "serve.port").value == f"port {free_port} is free"
     assert named(checks, "ray").value == "2.60.0"
@@ -39,7 +47,7 @@ def test_a_machine_on_which_the_project_runs_has_no_failing_check(tmp_path: Path
 def test_every_check_that_is_not_ok_has_a_remedy(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("CORES", "MEMORY", "DISK_WARN", "SHARED_MEMORY"):
         monkeypatch.setattr(doctor, limit, 1 << 60)
-    checks = run_checks(str(tmp_path), {"serve.port": free_port})
+    checks = look(str(tmp_path), {"serve.port": free_port})
     assert {check.name for check in checks if check.state == "warn"} >= {"cores", "memory", "disk", "/dev/shm"}
     assert [check for check in checks if check.state != "ok" and not check.remedy] == []
 
@@ -86,12 +94,93 @@ def test_a_missing_engine_names_both_installations(monkeypatch: pytest.MonkeyPat
     assert "DEVICE=gpu" in check.remedy
 
 
-def test_an_unreachable_ray_address_is_named(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port}")
-    check = doctor.ray_address()
-    assert check.state == "fail"
-    assert f"127.0.0.1:{free_port}" in check.value
+def test_a_cluster_that_does_not_answer_is_named_wherever_its_address_stands(
+    free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.0.0.1:{free_port}"
+    [check] = doctor.ray_and_room(ClusterSettings(address=address), str(tmp_path), {})
+    assert (check.name, check.state) == ("Ray", "fail")
+    assert check.value.startswith(f"cluster.address {address}: no Ray cluster answers there")
+    assert "correct cluster.address" in check.remedy
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    [check] = doctor.ray_and_room(ClusterSettings(), str(tmp_path), {})
+    assert check.value.startswith(f"RAY_ADDRESS {address}: ")
     assert "unset RAY_ADDRESS" in check.remedy
+
+
+def test_a_ray_that_cannot_be_imported_ends_no_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray._private.accelerators", None)
+    [check] = doctor.ray_and_room(ClusterSettings(gpus_per_worker=1), str(tmp_path), {})
+    assert (check.state, check.remedy) == ("fail", "`make install`")
+
+
+def test_a_stage_without_room_is_named_with_what_to_lower(tmp_path: Path) -> None:
+    worker = Bundle(1, holder="page worker", lower=("cluster.data_workers",))
+    assert named(look(str(tmp_path), pages=[worker] * 8), "room").state == "ok"
+    check = named(look(str(tmp_path), pages=[worker] * 9), "room")
+    assert check.state == "fail"
+    assert check.value.startswith("pages: no room for 1 x page worker (1 CPU), of 9 x page worker (1 CPU), on 1 node (8 CPU)")
+    assert check.remedy == "raise cluster.cpus or lower cluster.data_workers"
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 3, 4, 5, 8])
+def test_what_is_advised_for_gpus_has_room_for_every_stage(gpus: int) -> None:
+    advised = doctor.gpu_settings(gpus)
+    ranks, share = int(advised["cluster.train_workers"]), advised["cluster.gpus_per_worker"]
+    held = [Bundle(1, share)] * ranks + [Bundle(0.5, share)] * 3  # RLHF's: no stage holds more
+    assert missing(held, [Node(8, gpus)]) == ""
+    assert ranks == 1 or share == 1  # two ranks never share a GPU
+
+
+def test_a_quota_of_the_container_counts_not_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(doctor.cgroup, "cores", lambda: 1)
+    check = doctor.cores()
+    assert check.state == "warn"
+    assert check.value == "1 of the machine's 64: the container's quota or affinity"
+
+
+def test_a_bucket_that_does_not_exist_fails(s3_root: str) -> None:
+    check = named(look("s3://no-such-bucket-here/root"), "object store")
+    assert check.state == "fail"
+    assert check.value.endswith("there is no bucket no-such-bucket-here")
+    assert check.remedy == "create it, or choose another --root"
+
+
+def test_a_tmpdir_that_cannot_be_used_is_named_with_what_is_used_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/nonexistent/place")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    check = doctor.temporary_directory()
+    assert check.state == "fail"
+    assert check.value.startswith("/nonexistent/place cannot be written to; ")
+
+
+def test_a_disk_for_temporary_files_that_ray_would_not_write_to_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = SimpleNamespace(total=100 << 30, used=96 << 30, free=4 << 30)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
+    check = doctor.temporary_directory()
+    assert check.state == "fail"
+    assert check.value.startswith("4.0 GiB free at ")
+
+
+def test_a_tmpdir_too_long_for_sockets_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    fits = doctor.sockets()
+    assert fits.state == "ok"
+    used = int(fits.value.split()[2])
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp" + "x" * (107 - used))
+    assert doctor.sockets().state == "ok"
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp" + "x" * (108 - used))
+    check = doctor.sockets()
+    assert check.state == "fail"
+    assert check.value == "paths below TMPDIR would be 1 bytes too long for the kernel"
+
+
+def test_shared_memory_smaller_than_ray_s_store_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: SimpleNamespace(free=64 << 20))
+    check = doctor.shared_memory(512 << 20)
+    assert check.state == "warn"
+    assert "0.06 GiB free, less than cluster.object_store_mb (512)" in check.value
 
 
 def test_a_root_that_may_not_be_written_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,9 +189,9 @@ def test_a_root_that_may_not_be_written_fails(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_object_store_that_answers_passes_and_one_that_does_not_fails(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert named(run_checks(s3_root, {}), "object store").state == "ok"
+    assert named(look(s3_root), "object store").state == "ok"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    check = named(run_checks(s3_root, {}), "object store")
+    check = named(look(s3_root), "object store")
     assert check.state == "fail"
     assert "AWS_ENDPOINT_URL" in check.remedy
 

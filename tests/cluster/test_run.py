@@ -1,6 +1,7 @@
 """A plan is walked once: what is committed is reused, what fails is said in one line, what is killed goes on."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,26 @@ def test_an_address_where_nobody_answers_is_named_with_the_remedy(tmp_path: Path
     assert f"RAY_ADDRESS 127.0.0.1:{free_port}: no Ray cluster answers there" in text
     assert "unset RAY_ADDRESS to run embedded" in text
     assert "Traceback" not in text
+
+
+def test_a_run_that_would_wait_for_ever_is_refused_before_any_work_and_the_plan_says_so(tmp_path: Path) -> None:
+    def pageloom(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pageloom", *arguments, "--root", str(tmp_path / "root")]
+        command += ["--until", "base", "--set", "cluster.gpus_per_worker=1"]
+        place = str(LINE.parents[2])
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=os.environ | {"PYTHONPATH": place}
+        )
+
+    line = (
+        "base: no room for 2 x training rank (1 CPU, 1 GPU) on 1 node (8 CPU); "
+        "lower cluster.train_workers or cluster.gpus_per_worker"
+    )
+    refused = pageloom("run", "--no-serve")
+    assert (refused.returncode, refused.stderr) == (2, f"pageloom: {line}\n")
+    assert not list((tmp_path / "root").glob("*/*/artefact.json"))  # the stages before it had room
+    assert line in pageloom("plan").stdout
+    assert json.loads(pageloom("plan", "--json").stdout)["room"] == [line]
 
 
 def test_a_full_disk_is_named_with_the_remedy(tmp_path: Path) -> None:

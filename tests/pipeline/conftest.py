@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from cluster.session import Session
+from cluster.session import Embedded, Session
 from cluster.settings import ClusterSettings
 from pipeline.crawl.archive import WarcFile
 from pipeline.read import Part
@@ -31,7 +31,7 @@ def session(s3_server: str) -> Iterator[Session]:
     """One Ray for a module. Its workers know the S3 server, as they do where the environment names one before a run."""
     with pytest.MonkeyPatch.context() as environment:
         reach_s3(environment, s3_server)
-        session = Session(ClusterSettings(dashboard=False))
+        session = Embedded(ClusterSettings(dashboard=False))
         session.start()
         yield session
         session.stop()

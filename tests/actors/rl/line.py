@@ -17,7 +17,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
 from cluster.run import Run, run_plan
-from cluster.session import Session
+from cluster.session import open_session
 from cluster.settings import ClusterSettings
 from cluster.stage import Context, Stage
 from cluster.store import Location, Store, parquet_bytes
@@ -107,7 +107,8 @@ def main(root: str, tokenizer: str, sections: dict[str, Any]) -> None:
         reward=tiny,
         rlhf=RlhfSettings(**sections["rlhf"]),
     )
-    store, session = Store(root), Session(recipe.cluster)
+    store = Store(root)
+    session = open_session(recipe.cluster, store.root)
     try:
         session.check()
         run = Run(recipe, store, session, RunConsole(Console()), Path(root, "logs"))

@@ -60,11 +60,11 @@ def test_ranks_that_cannot_share_the_batch_evenly_are_refused(tmp_path: Path):
 def mailbox():
     from ray import cloudpickle
 
-    from cluster.session import Session
+    from cluster.session import Embedded
 
     for module in (masked_task, sys.modules[__name__]):  # workers cannot import a test's modules
         cloudpickle.register_pickle_by_value(module)
-    session = Session(ClusterSettings(dashboard=False))
+    session = Embedded(ClusterSettings(dashboard=False))
     yield session.start()
     session.stop()
 

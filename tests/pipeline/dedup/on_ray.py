@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cluster.session import Session
+from cluster.session import open_session
 from cluster.settings import ClusterSettings
 from cluster.track.events import Track
 from pipeline.dedup import stage as decide
@@ -22,10 +22,11 @@ SETTINGS = DedupSettings(partitions=2, union_find_edges=0)
 
 
 def main(root: Path, address: str) -> None:
-    session = Session(ClusterSettings(address=address))
+    settings = ClusterSettings(address=address)
+    session = open_session(settings)
     decide.FEW_PAGES = -1
     try:
-        crawl = Crawl(root, session.settings, Track("dedup", session.start()))
+        crawl = Crawl(root, settings, Track("dedup", session.start()))
         pages = crawl.store.artefact("pages", "p")
         assert pages is not None
         crawl.run(pages, SETTINGS, pool=run_shards)

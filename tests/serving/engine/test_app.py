@@ -1,14 +1,18 @@
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from cluster.errors import RequestError
+from cluster.resources import Node
 from cluster.settings import ClusterSettings
 from cluster.store import Location
 from serving.client.chat import talk
-from serving.engine.app import base_url, check_model, check_port, check_question, check_room, reason
+from serving.engine.app import base_url, check_model, check_port, check_question, reason
+from serving.engine.room import check_room
 from serving.engine.settings import ServeSettings
 
 
@@ -23,15 +27,18 @@ def test_a_taken_port_is_refused_by_name_with_the_remedy() -> None:
             check_port(ServeSettings(port=port))
 
 
-def test_a_cluster_without_room_is_refused_before_anything_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 4.0})
-    check_room(ServeSettings(threads=3), ClusterSettings())
-    with pytest.raises(
-        RequestError, match=r"^serving needs 4\.5 CPU, the cluster has 4; raise cluster\.cpus or lower serve\.threads$"
-    ):
-        check_room(ServeSettings(threads=4), ClusterSettings())
-    with pytest.raises(RequestError, match=r"^serving needs 1 GPU, the cluster has 0"):
-        check_room(ServeSettings(), ClusterSettings(gpus_per_worker=1))
+def recipe(threads: int, gpus: float = 0) -> Any:
+    return SimpleNamespace(serve=ServeSettings(threads=threads), cluster=ClusterSettings(gpus_per_worker=gpus))
+
+
+def test_a_cluster_without_room_is_refused_before_anything_waits() -> None:
+    own = [Node(4, more="cluster.cpus")]
+    check_room(recipe(threads=3), own)
+    ways = r"raise cluster\.cpus or lower serve\.threads$"
+    with pytest.raises(RequestError, match=r"^serving: no room for 1 x ingress \(0\.5 CPU\), .* on 1 node \(4 CPU\); " + ways):
+        check_room(recipe(threads=4), own)
+    with pytest.raises(RequestError, match=r"^serving: no room for 1 x engine \(1 CPU, 1 GPU\), .*; lower .*gpus_per_worker$"):
+        check_room(recipe(threads=1, gpus=1), own)
 
 
 def test_a_free_port_stays_free_for_the_endpoint(free_port: int) -> None:

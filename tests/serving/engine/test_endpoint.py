@@ -12,20 +12,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import openai
 import psutil
 import pytest
+import ray
 
 from cluster.errors import WorkError
-from cluster.session import Session
+from cluster.session import Embedded, Session
 from cluster.settings import ClusterSettings
 from cluster.store import Location
 from serving.client.ask import ask, curl_line
 from serving.client.chat import talk
 from serving.engine.app import Endpoint, start, stop
+from serving.engine.room import endpoint
 from serving.engine.settings import ServeSettings
 from tests.conftest import reach_s3
 
@@ -113,7 +116,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator
         release = Location.of("s3://served/root/release/key")
         release.upload(place / "model")
         cluster = ClusterSettings(dashboard=False, object_store_mb=100)
-        session = Session(cluster)
+        session = Embedded(cluster)
         session.start()
         try:
             began = time.monotonic()
@@ -131,6 +134,12 @@ def test_the_answer_is_what_transformers_says_greedily(served: Served) -> None:
     answer = ask(served.endpoint, QUESTION, served.settings)
     assert answer.text == greedy(served.model, user(QUESTION), 24)
     assert 1 <= answer.tokens <= 24
+
+
+def test_the_endpoint_books_the_room_that_it_declares(served: Served) -> None:
+    declared = endpoint(SimpleNamespace(serve=served.settings, cluster=ClusterSettings()))
+    booked = ray.cluster_resources()["CPU"] - ray.available_resources()["CPU"]
+    assert booked == pytest.approx(sum(bundle.cpu for bundle in declared))
 
 
 def test_a_streamed_answer_is_the_same_and_begins_before_it_ends(served: Served) -> None:
@@ -208,7 +217,7 @@ def test_the_endpoint_listens_on_loopback_only(served: Served) -> None:
 def test_what_people_ask_is_in_no_log(served: Served) -> None:
     secret = "the code word is heliotrope"
     ask(served.endpoint, secret, served.settings)
-    places = [served.logs, served.session.temporary]
+    places = [served.logs, served.session.logs]
     logs = [
         file
         for place in places

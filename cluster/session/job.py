@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.job_config import JobConfig
 
-CODE = str(Path(__file__).resolve().parents[1])  # where this project's packages are
+CODE = str(Path(__file__).resolve().parents[2])  # where this project's packages are
 
 
 class Job(JobConfig):
