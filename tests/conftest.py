@@ -10,13 +10,74 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import hypothesis
 import pytest
+
+from cluster.session import Session
+from cluster.settings import ClusterSettings
+
+# The same examples every time, and no clock: a busy machine must not fail a test.
+hypothesis.settings.register_profile("pageloom", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("pageloom")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A script's shell lets what it starts with `&` ignore Ctrl-C, and so would every process that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests `-n 2` must leave in one process: those of a module, and all that work on the shared Ray."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            shared = {"session", "mailbox"} & {*getattr(item, "fixturenames", ())}
+            item.add_marker(pytest.mark.xdist_group("ray" if shared else item.nodeid.partition("::")[0]))
+
+
+class SharedRay:
+    """The one Ray of this process, as a process may have only one: started when first asked for, then kept."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    def start(self) -> Session:
+        if self.session is None:
+            session = Session(ClusterSettings(dashboard=False))
+            session.start()
+            self.session = session
+        return self.session
+
+    def stop(self) -> None:
+        if self.session is not None:
+            self.session.stop()
+        self.session = None
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    ray = SharedRay()
+    yield ray
+    ray.stop()
+
+
+@pytest.fixture(scope="module")
+def session(shared_ray: SharedRay) -> Session:
+    """A running Ray that other modules' tests use too, so leave it running."""
+    return shared_ray.start()
+
+
+@pytest.fixture(scope="module")
+def mailbox(session: Session) -> Any:
+    """The mailbox actor of the shared Ray, which a `Track` writes to."""
+    return session.start()
+
+
+@pytest.fixture(scope="module")
+def no_ray(shared_ray: SharedRay) -> None:
+    """For modules that start or join a Ray of their own in this process: the shared one is not there."""
+    shared_ray.stop()
 
 
 @pytest.fixture
