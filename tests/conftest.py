@@ -16,6 +16,8 @@ import httpx
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: threads of two processes wait for each other
+
 from cluster.session import Session
 from cluster.settings import ClusterSettings
 
