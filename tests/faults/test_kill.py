@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.conftest import Line, checkpointed, digests, kill_once, wait_until, worker_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("undisturbed line")]
+pytestmark = pytest.mark.slow
 
 DETERMINISTIC = ["records", "pages", "dedup", "corpus", "tokenizer", "tokens", "base", "assistant"]
 

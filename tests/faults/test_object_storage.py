@@ -7,7 +7,7 @@ import pytest
 from cluster.store import Location
 from tests.faults.conftest import Line, digests
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("undisturbed line")]
+pytestmark = pytest.mark.slow
 
 
 def test_from_pages_to_a_trained_model_a_root_on_s3_holds_the_bytes_of_a_local_one(
