@@ -38,6 +38,7 @@ TOGETHER = {
         "tests/pipeline/test_line.py",
         "tests/pipeline/test_pool.py",
         "tests/pipeline/dedup/test_on_ray.py",
+        "tests/pipeline/rights/test_host_files.py",
         "tests/actors/evaluation/test_evaluate.py",
         "tests/actors/rl/engines/test_engine.py",
         "tests/actors/training/test_fit.py",

@@ -18,10 +18,11 @@ import yaml
 from rich.console import Console
 from transformers import AutoTokenizer
 
-from cluster import run as runner
 from cluster.errors import RequestError, WorkError
 from cluster.plan import make_plan
 from cluster.recipe import load_recipe, read_recipe, recipe_model
+from cluster.run import Run as OneRun
+from cluster.run import run_plan
 from cluster.session import Session
 from cluster.store import Artefact, Store, shard_records
 from cluster.track.console import RunConsole
@@ -45,7 +46,7 @@ def run(session: Session, tmp_path: Path) -> Run:
         recipe = load_recipe(recipe_model(STAGES), str(tmp_path / "recipe.yaml"), [*changes, "tracking.wandb=disabled"])
         store, quiet = Store(root), RunConsole(Console(quiet=True))
         plan = make_plan(recipe, STAGES, store, until)
-        return runner.run_plan(plan, runner.Run(recipe, store, session, quiet, tmp_path / "logs"))
+        return run_plan(plan, OneRun(recipe, store, session, quiet, tmp_path / "logs"))
 
     # The shipped recipe without the sections of other folders' stages.
     sections = {stage.section for stage in STAGES}

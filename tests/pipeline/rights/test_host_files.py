@@ -121,6 +121,7 @@ def test_a_records_stage_takes_the_crawl_s_table_or_scans_and_adds_what_the_reci
     assert both["host"].to_pylist() == ["a.example", "b.example", "ours.example"]
 
 
+@pytest.mark.slow
 def test_many_archives_are_scanned_by_the_pool_with_the_same_result(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
