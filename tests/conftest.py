@@ -55,6 +55,7 @@ class Grouped(LoadScopeScheduling):
         return GROUPS.get(module, module)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
     # pytest-xdist 3.8 has `--dist loadgroup`, whose marks pytest 9.2 no longer lets it write into a test's id.
     return Grouped(config, log)
