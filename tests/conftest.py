@@ -10,13 +10,110 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: threads of two processes wait for each other
+
+from cluster.session import Embedded, Session
+from cluster.settings import ClusterSettings
+
+# The same examples every time, and no clock: a busy machine must not fail a test.
+hypothesis.settings.register_profile("pageloom", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("pageloom")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A script's shell lets what it starts with `&` ignore Ctrl-C, and so would every process that tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Modules whose tests `-n 2` leaves together in one process, those that take longest first. Every other module is a group.
+TOGETHER = {
+    "one undisturbed line": ("tests/faults/test_kill.py", "tests/faults/test_object_storage.py"),
+    "one Ray": (
+        "tests/pipeline/test_line.py",
+        "tests/pipeline/test_pool.py",
+        "tests/pipeline/dedup/test_on_ray.py",
+        "tests/pipeline/rights/test_host_files.py",
+        "tests/actors/evaluation/test_evaluate.py",
+        "tests/actors/rl/engines/test_engine.py",
+        "tests/actors/training/test_fit.py",
+    ),
+}
+GROUPS = {module: group for group, modules in TOGETHER.items() for module in modules}
+
+
+class Grouped(LoadScopeScheduling):
+    """Groups of modules, each to one process, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return GROUPS.get(module, module)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+    # pytest-xdist 3.8 has `--dist loadgroup`, whose marks pytest 9.2 no longer lets it write into a test's id.
+    return Grouped(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first, or one process would end with it alone."""
+    order = [*TOGETHER]
+
+    def rank(item: pytest.Item) -> int:
+        group = GROUPS.get(item.nodeid.partition("::")[0])
+        return order.index(group) if group else len(order)
+
+    items.sort(key=rank)
+
+
+class SharedRay:
+    """The one Ray of this process, as a process may have only one: started when first asked for, then kept."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+
+    def start(self) -> Session:
+        if self.session is None:
+            session = Embedded(ClusterSettings(dashboard=False))
+            session.start()
+            self.session = session
+        return self.session
+
+    def stop(self) -> None:
+        if self.session is not None:
+            self.session.stop()
+        self.session = None
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    ray = SharedRay()
+    yield ray
+    ray.stop()
+
+
+@pytest.fixture(scope="module")
+def session(shared_ray: SharedRay) -> Session:
+    """A running Ray that other modules' tests use too, so leave it running."""
+    return shared_ray.start()
+
+
+@pytest.fixture(scope="module")
+def mailbox(session: Session) -> Any:
+    """The mailbox actor of the shared Ray, which a `Track` writes to."""
+    return session.start()
+
+
+@pytest.fixture(scope="module")
+def no_ray(shared_ray: SharedRay) -> None:
+    """For modules that start or join a Ray of their own in this process: the shared one is not there."""
+    shared_ray.stop()
 
 
 @pytest.fixture

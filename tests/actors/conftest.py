@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-from cluster.session import Embedded
-from cluster.settings import ClusterSettings
 
 SPECIAL = ["<|endoftext|>", "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEMPLATE = (
@@ -33,13 +28,3 @@ def tokenizer_directory(tmp_path_factory) -> Path:
         tokenizer_object=bpe, eos_token="<|endoftext|>", pad_token="<|pad|>", chat_template=TEMPLATE
     ).save_pretrained(directory)
     return directory
-
-
-@pytest.fixture(scope="module")
-def mailbox() -> Iterator[Any]:
-    """A Ray session of the module's own; yields its mailbox."""
-    session = Embedded(ClusterSettings(dashboard=False, cpus=4, object_store_mb=100))
-    try:
-        yield session.start()
-    finally:
-        session.stop()

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-from cluster.session import Embedded, Session
-from cluster.settings import ClusterSettings
 from pipeline.crawl.archive import WarcFile
 from pipeline.read import Part
-from tests.conftest import reach_s3
-
-# The same examples every time, and no clock: a busy machine must not fail a test.
-settings.register_profile("pipeline", deadline=None, derandomize=True)
-settings.load_profile("pipeline")
 
 PROSE = (
     "The harbour lay quiet under the first snow of that winter, and the boats that had not been brought ashore "
@@ -24,17 +16,6 @@ PROSE = (
     "It was about the light on the outer rock, which had been dark for two nights, and nobody could say why that was. "
     "The pilot read it twice. Then he took his coat, and they went down to the water together. "
 )
-
-
-@pytest.fixture(scope="module")
-def session(s3_server: str) -> Iterator[Session]:
-    """One Ray for a module. Its workers know the S3 server, as they do where the environment names one before a run."""
-    with pytest.MonkeyPatch.context() as environment:
-        reach_s3(environment, s3_server)
-        session = Embedded(ClusterSettings(dashboard=False))
-        session.start()
-        yield session
-        session.stop()
 
 
 @pytest.fixture

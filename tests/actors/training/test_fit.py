@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,20 +58,20 @@ def test_ranks_that_cannot_share_the_batch_evenly_are_refused(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def mailbox():
+def carried() -> Iterator[None]:
+    """Ray sends these modules along, as its workers cannot import a test's."""
     from ray import cloudpickle
 
-    from cluster.session import Embedded
-
-    for module in (masked_task, sys.modules[__name__]):  # workers cannot import a test's modules
+    modules = (masked_task, sys.modules[__name__])
+    for module in modules:
         cloudpickle.register_pickle_by_value(module)
-    session = Embedded(ClusterSettings(dashboard=False))
-    yield session.start()
-    session.stop()
+    yield
+    for module in modules:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 @pytest.fixture(scope="module")
-def train(mailbox, tokenizer_directory):
+def train(mailbox, carried, tokenizer_directory):
     from actors.training.fit import fit
 
     def run(place: Path, flag: str = "", max_failures: int = 0) -> tuple[bytes, dict[int, tuple[float, float]]]:

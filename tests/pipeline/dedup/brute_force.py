@@ -66,6 +66,11 @@ def ngrams(text: str) -> set[str]:
     return {" ".join(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
 
 
+def true_jaccard(one: str, other: str) -> float:
+    a, b = ngrams(one), ngrams(other)
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
 def all_similarities(sets: Sequence[set[str]]) -> dict[Pair, float]:
     """The Jaccard similarity of every pair of sets with something in common, smaller position first.
 

@@ -9,8 +9,10 @@ import pytest
 
 from tests.pipeline.dedup.brute_force import Answer, answer_for, chance_of_a_band, datasketch_candidates
 
+LONG = [pytest.mark.slow, pytest.mark.long]
 
-@pytest.fixture(scope="module", params=[500, *(pytest.param(number, marks=pytest.mark.slow) for number in (2000, 10_000))])
+
+@pytest.fixture(scope="module", params=[500, pytest.param(2000, marks=pytest.mark.slow), pytest.param(10_000, marks=LONG)])
 def answer(shared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Answer:
     return answer_for(shared / "data", request.param, tmp_path_factory.mktemp("crawl"))
 

@@ -10,6 +10,7 @@ import pytest
 from cluster.errors import RequestError
 from pipeline.dedup.identity import CRAWL_BITS
 from pipeline.dedup.settings import DedupSettings
+from tests.pipeline.dedup.brute_force import true_jaccard
 from tests.pipeline.dedup.conftest import Crawl, decisions_of
 
 TEXTS = [" ".join(f"t{text}w{word}" for word in range(100)) for text in range(12)]
@@ -45,6 +46,27 @@ def test_copies_of_an_earlier_crawl_go_and_its_own_pages_stay(tmp_path: Path) ->
         0: 1 << CRAWL_BITS | 1,
         1: 2 << CRAWL_BITS | 1 << 32 | 1,
     }
+
+
+def changed(text: str, *places: int) -> str:
+    words = text.split()
+    for place in places:
+        words[place] = f"changed{place}"
+    return " ".join(words)
+
+
+def test_pages_of_earlier_crawls_that_resemble_each_other_both_stay_and_stand_for_copies(tmp_path: Path) -> None:
+    """Of the new pages one resembles both; the other only that which, within one crawl, would itself have to go."""
+    one, other = TEXTS[0] + " and longer", changed(TEXTS[0], 20)
+    near_both, near_other = changed(TEXTS[0], 21), changed(other, 40, 60)
+    pairs = [(one, other), (one, near_both), (other, near_both), (other, near_other)]
+    assert all(true_jaccard(*pair) > 0.8 for pair in pairs)
+    assert all(true_jaccard(each, near_other) < 0.75 for each in (one, near_both))
+    crawls = [Crawl(tmp_path / name) for name in ("first", "second", "new")]
+    made = [crawl.run(crawl.pages([text], 1), DedupSettings()) for crawl, text in zip(crawls, (one, other), strict=False)]
+    settings = DedupSettings(against=[str(each.location) for each in made])
+    gone = decisions_of(crawls[2].run(crawls[2].pages([near_both, near_other], 1), settings))
+    assert {row["doc_id"]: row["canonical_id"] for row in gone.values()} == {0: 1 << CRAWL_BITS, 1: 2 << CRAWL_BITS}
 
 
 def test_only_rows_of_pages_that_stay_are_in_the_index(tmp_path: Path) -> None:

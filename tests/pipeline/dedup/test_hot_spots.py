@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.dedup.settings import DedupSettings
-from tests.pipeline.dedup.brute_force import ngrams
+from tests.pipeline.dedup.brute_force import true_jaccard
 from tests.pipeline.dedup.conftest import Crawl, decisions_of
 
 CHECKOUT = Path(__file__).parents[3]
@@ -24,16 +24,11 @@ def counts(root: Path, texts: list[str], shards: int) -> dict[str, Any]:
     return dict(crawl.run(crawl.pages(texts, shards), DedupSettings()).counts)
 
 
-def jaccard(one: str, other: str) -> float:
-    a, b = ngrams(one), ngrams(other)
-    return len(a & b) / len(a | b)
-
-
 @pytest.mark.slow
 def test_fifty_thousand_short_pages_with_one_template_all_stay(tmp_path: Path) -> None:
     """16 of their 20 shingles are the template's: many a band is, and yet no two pages reach the threshold."""
     texts = [" ".join([*TEMPLATE, *(f"p{page}w{word}" for word in range(4))]) for page in range(50_000)]
-    assert jaccard(texts[0], texts[1]) == pytest.approx(16 / 24)
+    assert true_jaccard(texts[0], texts[1]) == pytest.approx(16 / 24)
     found = counts(tmp_path, texts, 10)
     assert (found["kept"], found["clusters"]) == (50_000, 0)
 
@@ -46,7 +41,7 @@ def test_of_fifty_thousand_pages_with_one_template_and_one_of_ten_bodies_ten_sta
     random.Random(3).shuffle(kinds)
     texts = [" ".join([*TEMPLATE, *bodies[kind], str(page)]) for page, kind in enumerate(kinds)]
     first = {kind: texts[kinds.index(kind)] for kind in range(10)}
-    assert jaccard(first[0], first[1]) < 0.8 < jaccard(texts[0], texts[kinds.index(kinds[0], 1)])
+    assert true_jaccard(first[0], first[1]) < 0.8 < true_jaccard(texts[0], texts[kinds.index(kinds[0], 1)])
     found = counts(tmp_path, texts, 10)
     assert (found["kept"], found["clusters"], found["near_duplicates"]) == (10, 10, 49_990)
 

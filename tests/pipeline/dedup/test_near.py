@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.stage import Context
-from pipeline.dedup.settings import DedupSettings
-from pipeline.dedup.sketch import normalised
+from pipeline.dedup.settings import DedupSettings, ParagraphSettings
 from pipeline.dedup.stage import deduplicate
 from pipeline.pool import Records, run_here
+from tests.pipeline.dedup.brute_force import true_jaccard
 from tests.pipeline.dedup.conftest import Crawl, Decide
 
 BASE = [f"word{number}" for number in range(300)]
 OTHER = [f"else{number}" for number in range(300)]
-
-
-def ngrams(text: str) -> set[tuple[str, ...]]:
-    """By the definition, on the words themselves."""
-    words = normalised(text, 500_000).split()
-    width = min(5, len(words))
-    return {tuple(words[at : at + width]) for at in range(len(words) - width + 1)} if words else set()
-
-
-def true_jaccard(one: str, other: str) -> float:
-    a, b = ngrams(one), ngrams(other)
-    return len(a & b) / len(a | b) if a | b else 1.0
 
 
 def varied(words: Sequence[str], changes: int, seed: int) -> str:
@@ -198,6 +187,32 @@ def test_a_run_that_goes_on_with_another_cut_of_the_work_gives_the_same_bytes(
     monkeypatch.undo()
     digest = crawl.run(pages, DedupSettings(partitions=2, memory_mb=16), "d").digest
     assert digest == undisturbed.run(undisturbed.pages(texts, 3), DedupSettings()).digest
+
+
+@pytest.mark.parametrize("phase", ["text", "candidates", "canonical", "repeated"])
+def test_each_phase_over_keys_has_as_many_tasks_as_what_they_hold_needs_of_a_worker_s_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    """60 pages in 30 pairs of one line each, whose rows are said to take as much as is said here, in 10^6 bytes."""
+    monkeypatch.setattr("pipeline.dedup.stage.EXACT_BYTES", 1_000_000)
+    monkeypatch.setattr("pipeline.dedup.stage.LINE_BYTES", 2_000_000)
+    monkeypatch.setattr("pipeline.dedup.near.candidates.WORKING", 500_000)
+    tasks = dict[str, int]()
+
+    def noting(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Any:
+        tasks[ctx.output.name] = len(units)
+        return run_here(ctx, units, worker, *arguments)
+
+    monkeypatch.setattr("pipeline.dedup.stage.FEW_PAGES", -1)
+    bases = [[f"b{base}w{word}" for word in range(100)] for base in range(30)]
+    texts = [" ".join([*base, *end]) for base in bases for end in ([], ["end"])]
+    # The pages; a row for each page and band; both ends of each pair; the lines of pages that stay.
+    size = {"text": 60, "candidates": 60 * 14 * 0.5, "canonical": 30 * 2 * 0.5, "repeated": 30 * 2}[phase]
+    for memory_mb in (16, 50, 1000):
+        crawl = Crawl(tmp_path / str(memory_mb))
+        settings = DedupSettings(memory_mb=memory_mb, paragraphs=ParagraphSettings())
+        crawl.run(crawl.pages(texts, 1), settings, pool=noting)
+        assert tasks[phase] == math.ceil(size / memory_mb)
 
 
 def news(shared: Path) -> tuple[list[str], list[str], set[frozenset[str]]]:

@@ -52,7 +52,9 @@ def here(root: Path, settings: DedupSettings) -> Artefact:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("every_phase_in_a_pool")
-@pytest.mark.parametrize(("partitions", "workers", "in_one_task"), [(1, 1, 10**6), (8, 2, 0)])
+@pytest.mark.parametrize(
+    ("partitions", "workers", "in_one_task"), [(8, 2, 0), pytest.param(1, 1, 10**6, marks=pytest.mark.long)]
+)
 def test_partitions_workers_and_the_way_to_components_change_no_byte(
     session: Session, tmp_path: Path, partitions: int, workers: int, in_one_task: int
 ) -> None:
@@ -65,6 +67,7 @@ def test_partitions_workers_and_the_way_to_components_change_no_byte(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_root_on_s3_gives_the_bytes_of_a_local_one(s3_root: str, tmp_path: Path) -> None:
     on_s3 = Crawl(s3_root)
     assert on_s3.run(made_pages(on_s3), DedupSettings()).digest == here(tmp_path / "here", DedupSettings()).digest
@@ -72,7 +75,11 @@ def test_a_root_on_s3_gives_the_bytes_of_a_local_one(s3_root: str, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("every_phase_in_a_pool")
-def test_a_driver_killed_in_every_phase_ends_with_the_bytes_of_an_undisturbed_run(session: Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [["_work/text", "_work/large-001", "decisions"], pytest.param([], marks=pytest.mark.long)])
+def test_a_driver_killed_in_its_phases_ends_with_the_bytes_of_an_undisturbed_run(
+    session: Session, tmp_path: Path, chosen: list[str]
+) -> None:
+    """In one that writes texts, one that writes arrays and in the last; or in every phase. After every unit: test_resume."""
     names: list[str] = []
 
     def noting(ctx: Context, units: Sequence[dict[str, Any]], worker: type, *arguments: Any) -> Any:
@@ -83,13 +90,14 @@ def test_a_driver_killed_in_every_phase_ends_with_the_bytes_of_an_undisturbed_ru
     undisturbed = whole.run(made_pages(whole), on_ray.SETTINGS, pool=noting)
     *phases, first, second = names
     assert first == second == "d"  # decisions and index, which are not below `_work`
-    assert {"sketch", "text", "candidates", "verified", "large-001", "labels", "canonical"} <= {*phases}
+    every = [*(f"_work/{phase}" for phase in phases), "decisions", "index"]
+    assert {"_work/sketch", "_work/candidates", "_work/verified", "_work/labels", "_work/canonical", *chosen} <= {*every}
 
     root = tmp_path / "killed"
     made_pages(Crawl(root))
     place = root / "dedup" / "d"
-    for mark in [*(place / "_work" / phase for phase in phases), place / "decisions", place / "index"]:
-        kill_once(start(root, session), mark.exists)
+    for mark in chosen or every:
+        kill_once(start(root, session), (place / mark).exists)
         assert not (place / "artefact.json").exists()
     process = start(root, session)
     text, _ = process.communicate(timeout=200)

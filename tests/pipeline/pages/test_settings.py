@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import RequestError
+from cluster.fields import key_values
 from cluster.plan import make_plan, stage_key
 from cluster.recipe import load_recipe, recipe_model
 from cluster.store import Store
@@ -19,7 +20,7 @@ PAGES = next(stage for stage in STAGES if stage.name == "pages")
 
 
 def key(**settings: Any) -> str:
-    return stage_key(PAGES, PagesSettings(**settings), {}, [])
+    return stage_key(PAGES, key_values(PagesSettings(**settings)), {}, [], [])
 
 
 def test_values_of_a_source_replace_the_section_s_and_leave_all_others() -> None:

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.errors import WorkError
 from cluster.report.blocks import Samples
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store, parquet_bytes
+from pipeline import ledger
 from pipeline.classifiers import stage as classifiers
 from pipeline.pages.rejected import rejected_pages
 from pipeline.pages.settings import PagesSettings
@@ -34,8 +36,11 @@ def commit(store: Store, stage: str, table: pa.Table, **counts: int) -> Artefact
     return store.commit(place, Manifest(stage, "k", {}, {}, **blank, peak_memory_bytes=0, host="", counts=counts))
 
 
-def decided(store: Store, rows: list[tuple[str, float, str]], **settings: Any) -> tuple[Artefact, Context]:
-    """rows: (source, quality, code language) of texts that nothing else is wrong with. Returns their records, and the run."""
+def decided(store: Store, rows: list[tuple[str, float, str]], lost: int = 0, **settings: Any) -> tuple[Artefact, Context]:
+    """rows: (source, quality, code language) of texts that nothing else is wrong with. Returns their records, and the run.
+
+    lost: records that their stage counted and that are not there.
+    """
     records = [
         {
             "doc_id": number,
@@ -52,7 +57,7 @@ def decided(store: Store, rows: list[tuple[str, float, str]], **settings: Any) -
         for number, (source, quality, code) in enumerate(rows)
     ]
     inputs = {
-        "records": commit(store, "records", pa.Table.from_pylist(records, record_worker.SCHEMA), records=len(rows)),
+        "records": commit(store, "records", pa.Table.from_pylist(records, record_worker.SCHEMA), records=len(rows) + lost),
         "classifiers": commit(store, "classifiers", pa.Table.from_pylist(scores, classifiers.SCHEMA)),
     }
     output: Location = store.attempt("pages", "k")
@@ -86,3 +91,17 @@ def test_without_a_share_of_its_own_a_source_is_cut_with_the_others(store: Store
     _, ctx = decided(store, rows, keep_quality=0.5, sources={"books": {"max_removed_words": None}})
     assert ctx.counts["rejected"] == {"quality": 2}
     assert pq.read_table((ctx.output / SHARD).open())["reason"].to_pylist() == ["quality", "quality", "", ""]
+
+
+def test_as_many_records_come_out_as_the_records_stage_counted_or_the_stage_fails(store: Store) -> None:
+    with pytest.raises(WorkError, match=r"^pages: 3 records went in and 2 came out; please report it$"):
+        decided(store, [("web", 0.5, ""), ("web", 0.6, "")], lost=1)
+
+
+def test_a_shard_whose_records_are_neither_kept_nor_rejected_fails_the_stage(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ledger.entry
+    monkeypatch.setattr("pipeline.ledger.entry", lambda *columns, **more: whole(*columns, **more) | {"rejected": {}})
+    with pytest.raises(WorkError, match=r"^pages: shard 0 does not add up: 2 records, 1 kept, 0 rejected; this is a fault"):
+        decided(store, [("web", 0.5, ""), ("web", 0.6, "")], keep_quality=0.5)

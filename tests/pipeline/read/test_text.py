@@ -107,7 +107,9 @@ def test_real_stories_are_as_many_as_the_separators_say(shared: Path) -> None:
 
 
 def test_real_novels_are_read_without_a_lost_character(shared: Path) -> None:
-    for path in sorted((shared / "data/prose/novels").glob("*.txt.gz"))[:8]:
+    novels = sorted((shared / "data/prose/novels").glob("*.txt.gz"))[:8]
+    assert len(novels) == 8
+    for path in novels:
         [record] = read_part(Part(str(path), path.name, "text"), 10**7)
         assert not record.problem
         assert record.body == gzip.decompress(path.read_bytes()).decode(record.charset or "").removeprefix("\ufeff")

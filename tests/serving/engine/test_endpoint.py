@@ -103,7 +103,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, s3_server: str, no_ray: None) -> Iterator[Served]:
     place = tmp_path_factory.mktemp("served")
     write_model(place / "model")
     with socket.socket() as probe:
