@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.table import Table
+from rich.text import Text
 
+from cluster.annotated import annotated
 from cluster.line import Line, opened
 from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
-from cluster.recipe import read_recipe
+from cluster.recipe import DEFAULT, recipe_text
 from cluster.run import write_report
-from cluster.terminal import out
+from cluster.terminal import out, say_json
 
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -41,7 +41,7 @@ def plan(
     planned, remark = line.plan(chosen, store, until), line.remark(store, line.names)
     if as_json:
         rows = [{"stage": each.stage.name, "key": each.key, "state": each.state, "why": each.why} for each in planned]
-        print(json.dumps({"recipe": chosen.name, "root": str(store.root), "stages": rows, **remark.values}, indent=1))
+        say_json({"recipe": chosen.name, "root": str(store.root), "stages": rows, **remark.values})
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "state", "key", "what changed"):
@@ -52,7 +52,8 @@ def plan(
     for shown in remark.shown:
         out.print(shown)
     missing = sum(each.state != "done" for each in planned)
-    out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
+    would = f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run"
+    out.print(f"recipe {chosen.name} → {store.root}: {would}", soft_wrap=True)
 
 
 @app.command()
@@ -65,7 +66,7 @@ def status(
 ) -> None:
     """Say what a root holds: the newest artefact of every stage, its size, and who is writing."""
     line: Line = ctx.obj
-    store = opened(line.load(recipe, set, root))
+    store = opened(line.load(recipe, set, root, looking=True))
     newest = [found[-1] for name in line.names if (found := store.artefacts(name))]
     holder = current_holder(store.root)
     rows: list[dict[str, Any]] = [
@@ -79,14 +80,14 @@ def status(
         for each in newest
     ]
     if as_json:
-        print(json.dumps({"root": str(store.root), "holder": holder, "stages": rows}, indent=1))
+        say_json({"root": str(store.root), "holder": holder, "stages": rows})
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "key", "committed", "seconds", "MB"):
         table.add_column(column, justify="right" if column in ("seconds", "MB") else "left")
     for row in rows:
         table.add_row(row["stage"], row["key"], row["committed"], str(row["seconds"]), f"{row['bytes'] / 1e6:.1f}")
-    out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts")
+    out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts", soft_wrap=not rows)
     if holder:
         out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
 
@@ -95,7 +96,7 @@ def status(
 def report(ctx: typer.Context, recipe: RecipeArgument = None, root: RootOption = None, set: SetOption = None) -> None:
     """Write the run's report again from what the artefacts tell of themselves."""
     line: Line = ctx.obj
-    chosen = line.load(recipe, set, root)
+    chosen = line.load(recipe, set, root, looking=True)
     store = opened(chosen)
     out.print(f"report  {write_report(chosen, store, line.plan(chosen, store))}", soft_wrap=True)
 
@@ -117,9 +118,9 @@ def doctor(
         ports["crawl.pydoc.port"] = chosen.crawl.pydoc.port
     checks = run_checks(chosen.root_uri, ports)
     if as_json:
-        print(json.dumps([check.__dict__ for check in checks], indent=1))
+        say_json([check.__dict__ for check in checks])
     else:
-        marks = {"ok": "[green]✓[/green]", "warn": "[yellow]![/yellow]", "fail": "[red]✗[/red]"}
+        marks = {"ok": Text("✓", "green"), "warn": Text("!", "yellow"), "fail": Text("✗", "red")}
         table = Table(box=None, show_header=False, pad_edge=False)
         for check in checks:
             table.add_row(marks[check.state], check.name, check.value, check.remedy)
@@ -132,17 +133,17 @@ def doctor(
 def recipe_default(
     ctx: typer.Context,
     recipe: RecipeArgument = None,
-    full: Annotated[bool, typer.Option(help="every key with its default")] = False,
+    full: Annotated[bool, typer.Option("--full", help="every key, with what it means")] = False,
 ) -> None:
-    """Print a shipped recipe, to start one's own from."""
-    values = ctx.obj.load(recipe).model_dump(mode="json") if full else read_recipe(recipe or "quickstart")
-    print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
+    """Print a shipped recipe with the comments that explain it, to start one's own from."""
+    text = annotated(ctx.obj.load(recipe)) if full else recipe_text(recipe or DEFAULT).decode("utf-8", "backslashreplace")
+    out.print(text, end="", soft_wrap=True)
 
 
 @recipes.command("schema")
 def recipe_schema(ctx: typer.Context) -> None:
     """Print the recipe's JSON schema."""
-    print(json.dumps(ctx.obj.model.model_json_schema(), indent=1))
+    say_json(ctx.obj.model.model_json_schema())
 
 
 @recipes.command("check")
@@ -150,4 +151,5 @@ def recipe_check(ctx: typer.Context, recipe: RecipeArgument = None, set: SetOpti
     """Check a recipe without running anything."""
     line: Line = ctx.obj
     line.load(recipe, set)
-    out.print(f"{recipe or 'quickstart'}: a valid recipe of {len(line.stages)} stages; `pageloom plan` says what would run")
+    words = f"a valid recipe of {len(line.stages)} stages; `pageloom plan` says what would run"
+    out.print(f"{recipe or DEFAULT}: {words}", soft_wrap=True)

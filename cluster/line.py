@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
-from cluster.recipe import Recipe, load_recipe, recipe_model
+from cluster.recipe import Recipe, default_recipe, load_recipe, recipe_model
 from cluster.stage import Stage
 from cluster.store import Artefact, Store
 
@@ -62,9 +62,14 @@ class Line:
         settings: Sequence[str] | None = None,
         root: str | None = None,
         inputs: Sequence[str] | None = None,
+        looking: bool = False,
     ) -> Recipe:
-        """A checked recipe. settings: `key=value`; root, inputs: what the options of these names say."""
-        chosen = load_recipe(self.model, recipe, as_overrides(settings, root, inputs))
+        """A checked recipe. settings: `key=value`; root, inputs: what the options of these names say.
+
+        looking: to look at what is there, not to make anything: see `default_recipe` for where no recipe is named.
+        """
+        named = recipe or default_recipe(inputs, looking)
+        chosen = load_recipe(self.model, named, as_overrides(settings, root, inputs))
         self.check(chosen)
         return chosen
 

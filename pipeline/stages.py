@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster.errors import RequestError
 from cluster.stage import Stage
 from pipeline.classifiers.settings import ClassifiersSettings, external_files
 from pipeline.corpus.settings import CorpusSettings
@@ -13,6 +14,14 @@ from pipeline.rights.forget import FORGET
 from pipeline.tokens.settings import TokensSettings
 from pipeline.tokens.tokenizer_settings import TokenizerSettings
 
+
+def pages_named(settings: CrawlSettings) -> list[str]:
+    """The files to take. Raises RequestError, before any work, where there is neither a file nor a site to crawl."""
+    if not (settings.all_sources() or settings.seeds or settings.pydoc):
+        raise RequestError("crawl: no pages are named; give --input FILES, or crawl.sources or crawl.seeds in the recipe")
+    return settings.patterns()
+
+
 STAGES = (
     Stage(
         "crawl",
@@ -20,7 +29,7 @@ STAGES = (
         CrawlSettings,
         "2",
         "pipeline.crawl.stage:run_crawl",
-        external=lambda settings: settings.patterns(),
+        external=pages_named,
         deterministic=False,
     ),
     Stage(

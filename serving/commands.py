@@ -7,6 +7,7 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cluster.amounts import human_seconds
 from cluster.errors import RequestError
@@ -62,7 +63,7 @@ def serve(
 
     line: Line = ctx.obj
     began = time.time()
-    chosen: Any = line.load(recipe, set, root, input)
+    chosen: Any = line.load(recipe, set, root, input, looking=True)
     check_port(chosen.serve)
     store = opened(chosen)
     release = line.artefacts(chosen, store)["release"]
@@ -83,7 +84,7 @@ def chat(
     from serving.client.chat import talk
     from serving.engine.app import base_url
 
-    settings = ctx.obj.load(recipe, set).serve
+    settings = ctx.obj.load(recipe, set, looking=True).serve
     talk(url or base_url(settings), settings)
 
 
@@ -100,10 +101,11 @@ def serve_release(release: Artefact, run: Run, began: float) -> None:
         session.start()
         endpoint = start(release, recipe.name, settings, recipe.cluster, run.logs)
         answer = ask(endpoint, settings.question, settings)
-    console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
-    console.print(f"\nyou  {settings.question}", markup=False)
-    console.print(f"{endpoint.model}  {answer.text}\n", markup=False)
-    console.print(curl_line(endpoint, settings.question, settings), markup=False)
+    took = f" serving     {human_seconds(time.time() - started):>12}   {endpoint.url}"
+    console.print(Text.assemble("  ", ("✓", "green"), took))
+    console.print(f"\nyou  {settings.question}")
+    console.print(f"{endpoint.model}  {answer.text}\n")
+    console.print(curl_line(endpoint, settings.question, settings))
     if session.dashboard_url:
         token = f"   (token in {session.token_file})" if session.token_file else ""
         console.print(f"dashboard  {session.dashboard_url}{token}")

@@ -46,7 +46,7 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
             ["run", "--set", "pages.sources.books.heuristics=null"],
             "pages.sources.books: the run has no such source; there are crawl; name one of them",
         ),
-        (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
+        (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart, web)"),
         (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
         (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, records, classifiers, pages"),
         (["run", "--root", "ftp://x/y"], "ftp://x/y: cannot open this location"),
