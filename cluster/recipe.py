@@ -12,11 +12,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from cluster.errors import RequestError, first_line
+from cluster.errors import RequestError
 from cluster.overrides import apply_override
 from cluster.settings import ClusterSettings
 from cluster.stage import Stage
-from cluster.strict_yaml import parse
+from cluster.strict_yaml import file_bytes, parse
 from cluster.track.settings import TrackingSettings
 
 DEFAULT = "quickstart"  # its limits are loosened for Python's reference documentation, which is all it is for
@@ -84,15 +84,7 @@ def recipe_text(source: str) -> bytes:
     """A recipe as its file has it, with the comments that explain it, by path or shipped name."""
     if source in shipped_recipes():
         return resources.files("cluster.recipes").joinpath(f"{source}.yaml").read_bytes()
-    path = Path(source)
-    try:
-        if path.is_file():
-            return path.read_bytes()
-        what = "a directory, not a recipe file" if path.is_dir() else "not a regular file" if path.exists() else ""
-    except (OSError, ValueError) as error:  # may not be read, a name of 5,000 characters
-        raise RequestError(f"{source}: cannot be read ({getattr(error, 'strerror', None) or first_line(error)})") from error
-    known = ", ".join(shipped_recipes())
-    raise RequestError(f"{source}: {what or f'no such recipe file, nor a shipped recipe ({known})'}")
+    return file_bytes(source, f"no such recipe file, nor a shipped recipe ({', '.join(shipped_recipes())})")
 
 
 def read_recipe(source: str) -> dict[str, Any]:

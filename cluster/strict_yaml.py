@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import yaml
 
-from cluster.errors import RequestError
+from cluster.errors import RequestError, first_line
 
 MOST_VALUES = 100_000  # with every alias written out; the shipped recipes have some 100
 
@@ -17,7 +18,12 @@ class Refused(yaml.YAMLError):
 
 
 class Loader(yaml.SafeLoader):
-    """Plain values only, no key twice, no value that aliases make huge or endless."""
+    """Plain values only, no key twice, no value that aliases make huge or endless. A date is text: no setting is one."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def get_single_data(self) -> Any:
         node = self.get_single_node()
@@ -35,10 +41,6 @@ class Loader(yaml.SafeLoader):
                     raise Refused(f"line {key.start_mark.line + 1}: {key.value} is written twice; keep one of them")
                 own.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
-
-
-# No setting is a date, but a name may look like one.
-Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
 
 
 def written_out(node: yaml.Node, known: dict[int, int | None]) -> int:
@@ -72,5 +74,20 @@ def parse(text: str | bytes, label: str, remedy: str = "") -> Any:
         raise RequestError(f"{label}: not valid YAML: {' '.join(str(error).split())}{remedy}") from error
     except RecursionError as error:
         raise RequestError(f"{label}: not valid YAML: nested too deeply{remedy}") from error
-    except (ValueError, OverflowError, KeyError) as error:  # a number of 5,000 digits, `!!bool perhaps`
+    except (ValueError, KeyError, AttributeError) as error:  # a number of 5,000 digits, `!!bool perhaps`
         raise RequestError(f"{label}: not valid YAML: {' '.join(str(error).split())}{remedy}") from error
+
+
+def file_bytes(place: str, absent: str) -> bytes:
+    """What is in a file that a person named.
+
+    absent: what to say where there is none. Raises RequestError, in one line, also for one that cannot be read.
+    """
+    path = Path(place)
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        problem = "a directory, not a file" if path.is_dir() else "not a regular file" if path.exists() else absent
+    except (OSError, ValueError) as error:  # may not be read; a name of 5,000 characters
+        problem = f"cannot be read ({(isinstance(error, OSError) and error.strerror) or first_line(error)})"
+    raise RequestError(f"{place}: {problem}")
