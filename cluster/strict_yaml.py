@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
 from cluster.errors import RequestError, first_line
 
 MOST_VALUES = 100_000  # with every alias written out; the shipped recipes have some 100
+
+NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")  # the surrogates between stand for bytes of names that are no UTF-8
 
 
 class Refused(yaml.YAMLError):
@@ -19,11 +22,6 @@ class Refused(yaml.YAMLError):
 
 class Loader(yaml.SafeLoader):
     """Plain values only, no key twice, no value that aliases make huge or endless. A date is text: no setting is one."""
-
-    yaml_implicit_resolvers: ClassVar = {
-        first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
-        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
     def get_single_data(self) -> Any:
         node = self.get_single_node()
@@ -43,6 +41,12 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+Loader.yaml_implicit_resolvers = {
+    first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def written_out(node: yaml.Node, known: dict[int, int | None]) -> int:
     """How many values a node is once every alias in it is written out. Raises Refused for one that holds itself.
 
@@ -52,8 +56,8 @@ def written_out(node: yaml.Node, known: dict[int, int | None]) -> int:
         if (count := known[id(node)]) is None:
             raise Refused(f"line {node.start_mark.line + 1}: a value that holds itself")
         return count
-    if isinstance(node, yaml.ScalarNode) and "\0" in node.value:
-        raise Refused(f"line {node.start_mark.line + 1}: a NUL, which no name of a file can hold")
+    if isinstance(node, yaml.ScalarNode) and NO_TEXT.search(node.value):
+        raise Refused(f"line {node.start_mark.line + 1}: a sign that no text and no name of a file can hold")
     known[id(node)] = None
     below: list[yaml.Node] = []
     if isinstance(node, yaml.SequenceNode):

@@ -21,13 +21,14 @@ def talk(url: str, settings: ServeSettings, read: Callable[[str], str] = input, 
 
     Raises RequestError where nobody answers at `url`.
     """
-    from openai import APIError, OpenAI
+    from openai import OpenAI
 
-    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-        try:
-            model = client.models.list().data[0].id
-        except (APIError, IndexError) as error:
-            raise RequestError(f"no endpoint at {url}: start one with `pageloom run`") from error
+    try:
+        client = OpenAI(base_url=url, api_key="none", max_retries=0)
+        model = client.models.list().data[0].id
+    except Exception as error:  # no address, nobody there, or a server of another kind, whose answers fail in many ways
+        raise RequestError(f"no endpoint at {url}: start one with `pageloom run`") from error
+    with client:
         print(visible(f"talking to {model} at {url}; {HELP}"), file=out)
         history: list[Any] = []
         while True:
