@@ -283,7 +283,7 @@ def test_no_line_of_arguments_is_obeyed_or_ends_in_a_traceback(place: Path, argu
     answer(arguments)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_command_bears_every_root_and_every_recipe_beside_overrides(place: Path) -> None:
     overrides = itertools.cycle(SETS)
     for command, root, _ in itertools.product(ROOTED, ROOTS, range(3)):
