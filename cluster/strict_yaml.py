@@ -34,7 +34,7 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         own: set[tuple[str, str]] = set()  # keys behind `<<` may be replaced: that is what merging is for
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in own:
                     raise Refused(f"line {key.start_mark.line + 1}: {key.value} is written twice; keep one of them")
                 own.add((key.tag, key.value))

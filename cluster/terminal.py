@@ -57,4 +57,4 @@ def tell(error: Exception | str) -> None:
 
 def say_json(value: Any) -> None:
     """Print a result for programs: every sign beyond ASCII is escaped, so a terminal may have it too."""
-    print(json.dumps(value, indent=1).replace("\x7f", "\\u007f"))
+    print(json.dumps(value, indent=1))

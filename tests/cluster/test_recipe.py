@@ -139,7 +139,7 @@ def test_a_recipe_written_out_in_full_loads_as_the_same_and_says_what_each_key_m
         More of them.
         """
 
-        text: str = Field("a: [b] # c\n\td", description="any text")
+        text: str = Field("a: [b] # c\n\nd", description="any text")
         many: list[str] = Field([f"word {number}" for number in range(40)], description="a long list")
         items: list[Item] = Field([Item(name="[/b]"), Item(name="ü: é")], description="of sections")
         named: dict[str, Item | None] = Field({"a.b": None, "1": Item()}, description="by name")

@@ -26,6 +26,7 @@ def refusal(text: str | bytes) -> str:
         ("a: {b: 1, 'b': 2}", "r: line 1: b is written twice; keep one of them"),
         ("x:\n- {c: 1,\n   c: 2}", "r: line 3: c is written twice; keep one of them"),
         ("a: &x {b: 1}\nc: {<<: *x, d: 1, d: 2}", "r: line 2: d is written twice; keep one of them"),
+        ("a: &x {b: 1}\nc: {<<: *x, <<: *x}", "r: line 2: << is written twice; keep one of them"),
         ("a: &x [*x]", "r: line 1: a value that holds itself"),
         ("a: &x {b: {c: *x}}", "r: line 1: a value that holds itself"),
         ("a: !!python/object/apply:os.system [ls]", "r: not valid YAML: could not determine a constructor for the tag"),
