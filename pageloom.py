@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib import metadata
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,9 +17,9 @@ import pipeline.commands
 import serving.commands
 from actors.check import check_recipe
 from actors.stages import STAGES as ACTORS
-from cluster.errors import RequestError, WorkError
+from cluster.errors import RequestError, WorkError, in_words, unexpected
 from cluster.line import Line
-from cluster.terminal import err, tell
+from cluster.terminal import err, out, tell
 from pipeline.stages import STAGES as PIPELINE
 from serving.engine.room import endpoint
 from serving.engine.settings import ServeSettings
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 for folder in (serving, actors, pipeline, cluster):
     app.add_typer(folder.commands.app)
 
@@ -46,9 +49,17 @@ def line() -> Line:
     )
 
 
+def version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"pageloom {metadata.version('pageloom')}")
+        raise typer.Exit
+
+
 @app.callback()
-def begin(ctx: typer.Context) -> None:
-    ctx.obj = line()
+def begin(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """From crawled pages to an answering endpoint."""
 
 
 def run(
@@ -78,26 +89,51 @@ def run(
         return bring_up_to(line(), wish, started)
 
 
-def main() -> None:
-    """Entry point: every failure a user can cause is one line and an exit code (1 work failed, 2 request wrong)."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = None
+def outcome(arguments: list[str] | None = None) -> int:
+    """Do what the command line asks; every failure is one line.
+
+    Returns the exit code: 0 done, 1 the work failed, 2 the request was wrong, 130 stopped.
+    """
     try:
-        code = app(standalone_mode=False)  # what a command exits with; 130 after Ctrl-C
+        # Returns what a command exits with, 130 after Ctrl-C.
+        code = app(arguments, obj=line(), prog_name="pageloom", standalone_mode=False)
+        sys.stdout.flush()  # a full disk behind it is to be said here
     except RequestError as error:
         tell(error)
-        sys.exit(2)
+        return 2
     except WorkError as error:
         tell(error)
-        sys.exit(1)
-    except typer.Abort:
-        code = INTERRUPTED
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except SystemExit as leaving:  # shell completion leaves so, and Ray's handler of SIGTERM while Ray starts
+        return INTERRUPTED if leaving.code == signal.SIGTERM else 1 if leaving.code else 0
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        tell(in_words(error))
+        return 1
     except Exception as error:
-        if hasattr(error, "format_message"):  # click's own words for a wrong option
-            err.print(f"pageloom: {error.format_message()}", style="red", markup=False, soft_wrap=True)
-            sys.exit(2)
-        raise
+        if hasattr(error, "format_message"):  # typer's own words for a wrong option
+            if words := error.format_message():  # none where all that was missing is a command: its help is printed
+                tell(words)
+            return 2
+        tell(unexpected(error))
+        return 1
+    return code or 0
+
+
+def main() -> None:
+    """Entry point of the command."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+    code = outcome()
     if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         err.print("pageloom: stopped; finished stages stay, and running again goes on from there")
         os._exit(code)  # everything is stopped; the interpreter would take seconds to take torch and Ray apart
     sys.exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +11,8 @@ from actors.stages import MEASUREMENT
 from cluster.line import Line, as_overrides, opened
 from cluster.lock import lock_root
 from cluster.options import InputOption, JsonOption, RootOption, SetOption, WaitOption
-from cluster.run import running
-from cluster.terminal import out
+from cluster.run import heading, running
+from cluster.terminal import out, say_json
 
 app = typer.Typer()
 
@@ -42,12 +41,12 @@ def ablate(
     models = plan_models(chosen, line, store)
     with running(chosen[0][1], store, asked.name, descriptor=2 if as_json else 1) as run, lock_root(store.root, wait):
         count = f"{sum(each.done for each in models)} of {len(models)} models already measured"
-        run.console.print(f"[bold]pageloom {asked.name}[/bold] → {store.root}   {count}")
+        run.console.print(heading(asked.name, store.root, count))
         found = run_all(models, run)
         measured = [(each.variant, artefacts) for each, artefacts in zip(models, found, strict=True)]
         rows, place = publish(asked.name, measured, store)
     if as_json:
-        print(json.dumps({"name": asked.name, "report": place, "variants": rows}, indent=1))
+        say_json({"name": asked.name, "report": place, "variants": rows})
         return
     out.print(variants_table(rows))
     out.print(f"report  {place}", soft_wrap=True)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.table import Table
 from rich.text import Text
 
 from cluster.amounts import human_seconds
+from cluster.annotated import annotated
 from cluster.errors import RequestError
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
 from cluster.plan import Planned, room_to_do
-from cluster.recipe import Recipe, read_recipe
+from cluster.recipe import DEFAULT, Recipe, recipe_text
 from cluster.resources import shortages
 from cluster.run import write_report
 from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
-from cluster.terminal import err, out
+from cluster.terminal import err, out, say_json
 
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -55,7 +54,7 @@ def plan(
             for each in planned
         ]
         told = {"recipe": chosen.name, "root": str(store.root), "stages": rows, "room": short, **remark.values}
-        print(json.dumps(told, indent=1))
+        say_json(told)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "state", "key", "what changed"):
@@ -66,9 +65,10 @@ def plan(
     for shown in remark.shown:
         out.print(shown)
     for shortage in short:
-        out.print(shortage, style="yellow", markup=False, soft_wrap=True)
+        out.print(shortage, style="yellow", soft_wrap=True)
     missing = sum(each.state != "done" for each in planned)
-    out.print(f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run")
+    would = f"{missing} of {len(planned)} stages would run; `pageloom run` runs them" if missing else "nothing to run"
+    out.print(f"recipe {chosen.name} → {store.root}: {would}", soft_wrap=True)
 
 
 def room_short(recipe: Recipe, store: Store, planned: Sequence[Planned]) -> list[str]:
@@ -105,7 +105,7 @@ def status(
     ]
     if as_json:
         last = seen.run.model_dump(mode="json", include={"id", "outcome", "message"}) if seen.run else None
-        print(json.dumps({"root": str(store.root), "holder": holder, "run": last, "stages": rows}, indent=1))
+        say_json({"root": str(store.root), "holder": holder, "run": last, "stages": rows})
         return
     table = Table(box=None, pad_edge=False)
     for column in ("stage", "key", "committed", "seconds", "MB"):
@@ -115,7 +115,7 @@ def status(
     out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts")
     if seen.run:
         said = f": {seen.run.message}" if seen.run.message else ""
-        out.print(f"last run {seen.run.id}: {seen.run.outcome}{said}", markup=False, soft_wrap=True)
+        out.print(f"last run {seen.run.id}: {seen.run.outcome}{said}", soft_wrap=True)
     if holder:
         out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
 
@@ -131,7 +131,7 @@ def report(ctx: typer.Context, recipe: RecipeArgument = None, root: RootOption =
 def tell_which(seen: Seen) -> None:
     """Say whose results these are, where the reader did not."""
     if seen.which:
-        err.print(f"pageloom: {seen.which}; name a recipe for another", style="dim", markup=False, soft_wrap=True)
+        err.print(f"pageloom: {seen.which}; name a recipe for another", style="dim", soft_wrap=True)
 
 
 @app.command()
@@ -147,10 +147,10 @@ def runs(
     found = [read_run(store.root, run) for run in reversed(run_ids(store.root))]
     named = refs(store.root)
     if as_json:
-        print(json.dumps({"runs": [run.model_dump(mode="json") for run in found], "refs": named}, indent=1))
+        say_json({"runs": [run.model_dump(mode="json") for run in found], "refs": named})
         return
     if not found:
-        out.print(f"{store.root}: no run yet; `pageloom run` starts one", markup=False, soft_wrap=True)
+        out.print(f"{store.root}: no run yet; `pageloom run` starts one", soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "recipe", "started", "took", "outcome", "release", "settings"):
@@ -184,7 +184,7 @@ def diff(
     store = opened(ctx.obj.load(recipe, None, root))
     found = compared(read_run(store.root, one), read_run(store.root, other), store)
     if as_json:
-        print(json.dumps(found, indent=1))
+        say_json(found)
         return
     for kind, differences in found.items():
         if not differences:
@@ -215,9 +215,9 @@ def doctor(
         ports["crawl.pydoc.port"] = chosen.crawl.pydoc.port
     checks = run_checks(chosen.root_uri, ports, chosen.cluster, ctx.obj.needs_room(chosen))
     if as_json:
-        print(json.dumps([check.__dict__ for check in checks], indent=1))
+        say_json([check.__dict__ for check in checks])
     else:
-        marks = {"ok": "[green]✓[/green]", "warn": "[yellow]![/yellow]", "fail": "[red]✗[/red]"}
+        marks = {"ok": Text("✓", "green"), "warn": Text("!", "yellow"), "fail": Text("✗", "red")}
         table = Table(box=None, show_header=False, pad_edge=False)
         for check in checks:
             table.add_row(marks[check.state], check.name, check.value, check.remedy)
@@ -230,17 +230,17 @@ def doctor(
 def recipe_default(
     ctx: typer.Context,
     recipe: RecipeArgument = None,
-    full: Annotated[bool, typer.Option(help="every key with its default")] = False,
+    full: Annotated[bool, typer.Option("--full", help="every key, with what it means")] = False,
 ) -> None:
-    """Print a shipped recipe, to start one's own from."""
-    values = ctx.obj.load(recipe).model_dump(mode="json") if full else read_recipe(recipe or "quickstart")
-    print(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), end="")
+    """Print a shipped recipe with the comments that explain it, to start one's own from."""
+    text = annotated(ctx.obj.load(recipe)) if full else recipe_text(recipe or DEFAULT).decode("utf-8", "backslashreplace")
+    out.print(text, end="", soft_wrap=True)
 
 
 @recipes.command("schema")
 def recipe_schema(ctx: typer.Context) -> None:
     """Print the recipe's JSON schema."""
-    print(json.dumps(ctx.obj.model.model_json_schema(), indent=1))
+    say_json(ctx.obj.model.model_json_schema())
 
 
 @recipes.command("check")
@@ -248,4 +248,5 @@ def recipe_check(ctx: typer.Context, recipe: RecipeArgument = None, set: SetOpti
     """Check a recipe without running anything."""
     line: Line = ctx.obj
     line.load(recipe, set)
-    out.print(f"{recipe or 'quickstart'}: a valid recipe of {len(line.stages)} stages; `pageloom plan` says what would run")
+    words = f"a valid recipe of {len(line.stages)} stages; `pageloom plan` says what would run"
+    out.print(f"{recipe or DEFAULT}: {words}", soft_wrap=True)

@@ -115,8 +115,8 @@ def gpu_settings(gpus: int) -> dict[str, float]:
 
 
 def disk(root: str) -> Iterator[Check]:
-    place = Path(root).expanduser().absolute()
-    existing = next(each for each in (place, *place.parents) if each.exists())
+    place = Path(os.path.expanduser(root)).absolute()
+    existing = next(each for each in (place, *place.parents) if os.path.exists(each))
     free = shutil.disk_usage(existing).free
     value = f"{free / GIB:.1f} GiB free at {place}"
     state: Literal["ok", "warn", "fail"] = "fail" if free < DISK_FAIL else "warn" if free < DISK_WARN else "ok"

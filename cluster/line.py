@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
-from cluster.recipe import Recipe, explain, load_recipe, recipe_model
+from cluster.recipe import Recipe, default_recipe, explain, load_recipe, recipe_model
 from cluster.resources import Bundle
 from cluster.runs import RunRecord, artefacts_of, last_run
 from cluster.stage import Stage
@@ -80,9 +80,14 @@ class Line:
         settings: Sequence[str] | None = None,
         root: str | None = None,
         inputs: Sequence[str] | None = None,
+        looking: bool = False,
     ) -> Recipe:
-        """A checked recipe. settings: `key=value`; root, inputs: what the options of these names say."""
-        chosen = load_recipe(self.model, recipe, as_overrides(settings, root, inputs))
+        """A checked recipe. settings: `key=value`; root, inputs: what the options of these names say.
+
+        looking: to look at what is there, not to make anything: see `default_recipe` for where no recipe is named.
+        """
+        named = recipe or default_recipe(inputs, looking)
+        chosen = load_recipe(self.model, named, as_overrides(settings, root, inputs))
         self.check(chosen)
         return chosen
 
@@ -113,7 +118,7 @@ class Line:
 
         Artefacts of the last run are found by the keys that it left, so its input files need not be there any more.
         """
-        chosen = self.load(recipe, settings, root, inputs)
+        chosen = self.load(recipe, settings, root, inputs, looking=True)
         store = opened(chosen)
         record = last_run(store.root)
         if recipe or settings or inputs or record is None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from cluster.errors import RequestError
+from cluster.overrides import apply_override
 from cluster.settings import ClusterSettings
 from cluster.stage import Stage
+from cluster.strict_yaml import file_bytes, parse
 from cluster.track.settings import TrackingSettings
+
+DEFAULT = "quickstart"  # its limits are loosened for Python's reference documentation, which is all it is for
+FOR_INPUT = "web"  # for pages of one's own
 
 
 class Recipe(BaseModel):
@@ -54,14 +59,27 @@ def recipe_model(stages: Sequence[Stage], **others: type[BaseModel]) -> type[Rec
     return create_model("Recipe", __base__=Recipe, **sections)
 
 
+def default_recipe(inputs: Sequence[str] | None, looking: bool) -> str:
+    """The shipped recipe that is meant where none is named: `web` for pages of one's own, else the quickstart.
+
+    looking: a command that makes nothing is about what was made last, the one of both whose root in ./runs changed last.
+    """
+    if inputs:
+        return FOR_INPUT
+    roots = {name: Path("runs", name) for name in (DEFAULT, FOR_INPUT)} if looking else {}
+    changed = {name: root.stat().st_mtime_ns for name, root in roots.items() if root.is_dir()}
+    return max(changed, key=lambda name: changed[name], default=DEFAULT)
+
+
 def load_recipe(model: type[Recipe], source: str | None, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe by path or shipped name, apply `key=value` overrides, validate.
 
     Raises RequestError, in one line that names the key, for anything that is not a valid recipe.
     """
-    label, values = source or "quickstart", read_recipe(source or "quickstart")
+    label, values = source or DEFAULT, read_recipe(source or DEFAULT)
+    defaults = model().model_dump() if overrides else {}
     for override in overrides:
-        apply_override(values, override)
+        apply_override(values, override, defaults)
     try:
         recipe = model.model_validate(values)
     except ValidationError as error:
@@ -70,43 +88,26 @@ def load_recipe(model: type[Recipe], source: str | None, overrides: Sequence[str
     return recipe
 
 
-def shipped_recipes() -> list[str]:
+@cache
+def shipped_recipes() -> tuple[str, ...]:
     """Names of the recipes that come with pageloom."""
     files = resources.files("cluster.recipes").iterdir()
-    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
+
+
+def recipe_text(source: str) -> bytes:
+    """A recipe as its file has it, with the comments that explain it, by path or shipped name."""
+    if source in shipped_recipes():
+        return resources.files("cluster.recipes").joinpath(f"{source}.yaml").read_bytes()
+    return file_bytes(source, f"no such recipe file, nor a shipped recipe ({', '.join(shipped_recipes())})")
 
 
 def read_recipe(source: str) -> dict[str, Any]:
-    if source in shipped_recipes():
-        text = resources.files("cluster.recipes").joinpath(f"{source}.yaml").read_bytes()
-    elif Path(source).is_file():
-        text = Path(source).read_bytes()
-    else:
-        raise RequestError(f"{source}: no such recipe file, nor a shipped recipe ({', '.join(shipped_recipes())})")
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise RequestError(f"recipe {source}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
+    """A recipe's own values, nothing filled in. A section with nothing in it is one of defaults."""
+    values = parse(recipe_text(source), f"recipe {source}")
+    if not isinstance(values, dict | None):
         raise RequestError(f"recipe {source}: a recipe is a mapping of sections, this is a {type(values).__name__}")
-    return values
-
-
-def apply_override(values: dict[str, Any], override: str) -> None:
-    """Put `a.b=value` (value in YAML) into nested `values`."""
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise RequestError(f"--set {override}: write it as section.key=value")
-    *parents, last = path.split(".")
-    for parent in parents:
-        inner = values.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise RequestError(f"--set {override}: {parent} is not a section")
-        values = inner
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RequestError(f"--set {override}: not valid YAML: {' '.join(str(error).split())}; quote the value") from error
+    return {section: {} if own is None and section != "root" else own for section, own in (values or {}).items()}
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from rich.text import Text
 
 from cluster.errors import FULL_DISK, RequestError, WorkError
 from cluster.line import Line
@@ -64,13 +67,24 @@ def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descr
                 session.keep_logs = True
                 raise
             finally:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
-                session.stop()
+                with undisturbed():
+                    session.stop()
     except WorkError:
-        err.print(
-            f"pageloom: what the engines said: {log}{f', {session.logs}' if session.logs else ''}", markup=False, soft_wrap=True
-        )
+        err.print(f"pageloom: what the engines said: {log}{f', {session.logs}' if session.logs else ''}", soft_wrap=True)
         raise
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second Ctrl-C must not leave processes behind. Threads other than the main one hear none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def logs_directory(root: Location, name: str) -> Path:
@@ -107,13 +121,16 @@ def bring_up_to(line: Line, wish: Wish, run: Run) -> dict[str, Artefact]:
         if wish.force:
             plan = anew(plan, {line.stage(name, "--force").name for name in wish.force}, run.store)
         done = sum(planned.state == "done" for planned in plan)
-        run.console.print(
-            f"[bold]pageloom {run.recipe.name}[/bold] → {run.store.root}   {done} of {len(plan)} stages already done"
-        )
+        run.console.print(heading(run.recipe.name, run.store.root, f"{done} of {len(plan)} stages already done"))
         with recorded(run.recipe, plan, run.store) as record:
             artefacts = run_plan(plan, run, record)
             write_report(run.recipe.name, artefacts.values(), run.store)
     return artefacts
+
+
+def heading(name: str, root: Location, state: str) -> Text:
+    """What a run opens with."""
+    return Text.assemble((f"pageloom {name}", "bold"), f" → {root}   {state}")
 
 
 def refuse_unfinished(plan: Sequence[Planned], start: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from cluster.errors import RequestError
 from cluster.line import Line, Remark, opened
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption
 from cluster.store import Store
-from cluster.terminal import out
+from cluster.terminal import out, say_json
 
 if TYPE_CHECKING:
     from pipeline.provenance.holders import Held
@@ -52,7 +51,7 @@ def show_pages(
     reasons = reasons_named(pages, reason) if reason else [""]
     found = list(rejected_pages(records, pages.paths(".parquet"), reasons, limit))
     if as_json:
-        print(json.dumps([page.model_dump() for page in found], indent=1))
+        say_json([page.model_dump() for page in found])
         return
     table = Table(box=None, pad_edge=False, show_lines=False)
     for column, width in (("reason", 28), ("value and limit", 22), ("page", 40), ("text", None)):
@@ -87,21 +86,21 @@ def show_dedup(
     if cluster is None:
         largest = largest_clusters(dedup, limit)
         if as_json:
-            print(json.dumps([{"doc_id": doc_id, "pages": size} for doc_id, size in largest], indent=1))
+            say_json([{"doc_id": doc_id, "pages": size} for doc_id, size in largest])
             return
         for doc_id, size in largest:
-            out.print(f"{doc_id}   {size} pages", markup=False)
+            out.print(f"{doc_id}   {size} pages")
         out.print(f"{len(largest)} clusters; `pageloom show dedup --cluster ID` prints one")
         return
     members = cluster_of(dedup, pages, cluster, limit)
     if as_json:
-        print(json.dumps([member.model_dump() for member in members], indent=1))
+        say_json([member.model_dump() for member in members])
         return
     for member in members:
         alike = "" if member.similarity is None else f" {member.similarity:.3f}"
-        out.print(f"{member.doc_id}   {member.reason or 'stays'}{alike}   {member.url}", markup=False, soft_wrap=True)
+        out.print(f"{member.doc_id}   {member.reason or 'stays'}{alike}   {member.url}", soft_wrap=True)
         for difference in member.differences:
-            out.print(f"    {difference[:SHOWN_CHARACTERS]}", markup=False, highlight=False)
+            out.print(f"    {difference[:SHOWN_CHARACTERS]}")
 
 
 @app.command()
@@ -130,7 +129,10 @@ def trace(
     settings = base.manifest["settings"] if base else {}
     trained = Training(settings["steps"], settings["batch"], settings["seed"], settings.get("weights")) if base else None
     traced = trace_page(url, artefacts, trained)
-    print(traced.model_dump_json(indent=1) if as_json else describe(traced))
+    if as_json:
+        say_json(traced.model_dump(mode="json"))
+    else:
+        out.print(describe(traced), soft_wrap=True)
 
 
 @app.command()
@@ -154,18 +156,18 @@ def forget(
     named = [entry(kind, value, reason) for kind, values in asked for value in values or ()]
     if not named:
         raise RequestError("forget: nothing named; give --url, --host or --warc-record")
-    store = opened(line.load(recipe, None, root))
+    store = opened(line.load(recipe, None, root, looking=True))
     store.check(writing=True)
     held = find_holders(store, line.names, Forgotten(named))
     for each in named:
         new = remember(store.root, each)
-        out.print(f"{'forgotten from now on' if new else 'on the list already'}  {each}", markup=False, soft_wrap=True)
+        out.print(f"{'forgotten from now on' if new else 'on the list already'}  {each}", soft_wrap=True)
     if not held.holders:
         out.print("no artefact here holds it; later runs leave it out")
         return
     for shown in told(held):
         out.print(shown)
-    out.print("next    `pageloom run` makes them anew without; `pageloom trace URL` names shards and steps", markup=False)
+    out.print("next    `pageloom run` makes them anew without; `pageloom trace URL` names shards and steps")
 
 
 def still_held(store: Store, stages: Sequence[str]) -> Remark:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster.errors import RequestError
 from cluster.stage import Stage
 from pipeline.classifiers.settings import ClassifiersSettings, external_files
 from pipeline.corpus.settings import CorpusSettings
@@ -14,6 +15,14 @@ from pipeline.room import crawlers, workers
 from pipeline.tokens.settings import TokensSettings
 from pipeline.tokens.tokenizer_settings import TokenizerSettings
 
+
+def pages_named(settings: CrawlSettings) -> list[str]:
+    """The files to take. Raises RequestError, before any work, where there is neither a file nor a site to crawl."""
+    if not (settings.all_sources() or settings.seeds or settings.pydoc):
+        raise RequestError("crawl: no pages are named; give --input FILES, or crawl.sources or crawl.seeds in the recipe")
+    return settings.patterns()
+
+
 STAGES = (
     Stage(
         "crawl",
@@ -22,7 +31,7 @@ STAGES = (
         "3",
         "pipeline.crawl.stage:run_crawl",
         needs_room=crawlers,
-        external=lambda settings: settings.patterns(),
+        external=pages_named,
         placed=True,
         deterministic=False,
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from cluster.amounts import human_seconds
 from cluster.errors import RequestError
@@ -128,10 +129,11 @@ def serve_model(model: Location, run: Run, began: float) -> None:
         session.start()
         endpoint = start(model, released_name(model), settings, recipe.cluster, run.logs)
         answer = ask(endpoint, settings.question, settings)
-    console.print(f"  [green]✓[/green] serving     {human_seconds(time.time() - started):>12}   {endpoint.url}")
-    console.print(f"\nyou  {settings.question}", markup=False)
-    console.print(f"{endpoint.model}  {answer.text}\n", markup=False)
-    console.print(curl_line(endpoint, settings.question, settings), markup=False)
+    took = f" serving     {human_seconds(time.time() - started):>12}   {endpoint.url}"
+    console.print(Text.assemble("  ", ("✓", "green"), took))
+    console.print(f"\nyou  {settings.question}")
+    console.print(f"{endpoint.model}  {answer.text}\n")
+    console.print(curl_line(endpoint, settings.question, settings))
     if session.dashboard_url:
         token = f"   (token in {session.token_file})" if session.token_file else ""
         console.print(f"dashboard  {session.dashboard_url}{token}")

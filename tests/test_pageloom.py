@@ -2,15 +2,24 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from importlib import metadata
 from pathlib import Path
+from typing import Any, get_args
 
+import psutil
 import pytest
 from pydantic import BaseModel
 
-from pageloom import line
+import cluster.recipes
+from cluster.errors import RequestError
+from pageloom import line, run
+from pipeline.corpus.settings import Kind
+from pipeline.pages.settings import PagesSettings
 
 STAGES, MODEL = line().stages, line().model
 
@@ -46,7 +55,7 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
             ["run", "--set", "pages.sources.books.heuristics=null"],
             "pages.sources.books: the run has no such source; there are crawl; name one of them",
         ),
-        (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
+        (["run", "missing.yaml"], "missing.yaml: no such recipe file, nor a shipped recipe (quickstart, web)"),
         (["run", "--input", "nothing.warc.gz"], "nothing.warc.gz: no file there; check the path"),
         (["run", "--until", "nowhere"], "--until nowhere: no such stage; there are crawl, records, classifiers, pages"),
         (["run", "--root", "ftp://x/y"], "ftp://x/y: cannot open this location"),
@@ -139,12 +148,123 @@ def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> N
     assert done.stdout.strip() == "[]"
 
 
-def test_the_shipped_recipe_is_valid_and_prints_as_a_recipe_that_loads(tmp_path: Path) -> None:
-    for arguments in (["recipe", "default"], ["recipe", "default", "--full"]):
-        file = tmp_path / "mine.yaml"
-        file.write_text(pageloom(*arguments, cwd=tmp_path).stdout)
-        done = pageloom("recipe", "check", str(file), cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("recipe", ["quickstart", "web"])
+def test_a_shipped_recipe_prints_as_it_is_and_in_full_and_both_load_as_the_same(tmp_path: Path, recipe: str) -> None:
+    file = tmp_path / "mine.yaml"
+    shipped = line().load(recipe)
+    plain = pageloom("recipe", "default", recipe, cwd=tmp_path).stdout
+    assert plain == (Path(cluster.recipes.__file__).parent / f"{recipe}.yaml").read_text()
+    file.write_text(plain)
+    assert line().load(str(file)) == shipped
+    full = pageloom("recipe", "default", recipe, "--full", cwd=tmp_path).stdout
+    file.write_text(full)
+    assert line().load(str(file)) == shipped
+    assert full.count("#") > 150
+    assert pageloom("recipe", "check", str(file), cwd=tmp_path).returncode == 0
+
+
+def test_the_web_recipe_keeps_to_the_papers_and_redacts_all_that_can_be_told() -> None:
+    web: Any = line().load("web")
+    assert web.pages == PagesSettings()
+    assert set(web.corpus.redact) == set(get_args(Kind))
+    assert web.crawl.pydoc is None
+    assert web.release.name == "pageloom-web"
+
+
+def test_pages_of_ones_own_take_the_web_recipe_which_is_said(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<p>page</p>")
+    said = pageloom("plan", "--input", "page.html", cwd=tmp_path).stdout
+    assert f"recipe web → {tmp_path}/runs/web: 14 of 14 stages would run" in said
+    assert f"recipe quickstart → {tmp_path}/runs/quickstart: " in pageloom("plan", cwd=tmp_path).stdout
+    (tmp_path / "runs/web").mkdir(parents=True)
+    assert f"{tmp_path}/runs/web: nothing yet" in pageloom("status", cwd=tmp_path).stdout
+    assert "/runs/web: nothing crawled yet" in refusal("trace", "http://x/", "--input", "page.html", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_recipe_that_names_no_pages_is_refused_before_any_work(tmp_path: Path, command: str) -> None:
+    message = refusal(command, "web", cwd=tmp_path)
+    assert message.endswith("crawl: no pages are named; give --input FILES, or crawl.sources or crawl.seeds in the recipe")
+
+
+def test_a_stage_that_there_is_not_is_refused_by_run_plan_and_python(tmp_path: Path) -> None:
+    for arguments in (["run", "--no-serve"], ["plan"]):
+        assert "--until nonsense: no such stage; there are crawl, records" in refusal(
+            *arguments, "--until", "nonsense", cwd=tmp_path
+        )
+    with pytest.raises(RequestError, match=r"^until nonsense: no such stage; there are crawl, records"):
+        run(root=str(tmp_path / "r"), until="nonsense")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_the_installed_one_and_an_argument_is_optional_once(tmp_path: Path) -> None:
+    assert pageloom("--version", cwd=tmp_path).stdout == f"pageloom {metadata.version('pageloom')}\n"
+    usage = pageloom("plan", "--help", cwd=tmp_path).stdout
+    assert "Usage: pageloom plan [OPTIONS] [RECIPE]" in usage
+    assert "[[RECIPE]]" not in usage
+    assert "(quickstart, web)" in " ".join(usage.split())
+
+
+def test_help_takes_little_processor_time(tmp_path: Path) -> None:
+    before = os.times()
+    assert pageloom("--help", cwd=tmp_path).returncode == 0
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent < 2  # 0.6 to 1 s; importing Ray alone would add 1
+
+
+def completed(words: str, tmp_path: Path) -> list[str]:
+    """What bash, told by `pageloom --show-completion`, offers for the last of `words`."""
+    command = tmp_path / "pageloom"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m pageloom "$@"\n')
+    command.chmod(0o755)
+    script = f"""
+        eval "$(pageloom --show-completion)"
+        COMP_WORDS=({words}) COMP_CWORD=$(({len(words.split())} - 1)) COMP_LINE="{words}" COMP_POINT=${{#COMP_LINE}}
+        $(complete -p pageloom | sed 's/.*-F \\([^ ]*\\).*/\\1/') pageloom
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[1])}
+    (tmp_path / "script").write_text(script)
+    done = subprocess.run(
+        ["bash", "script"], cwd=tmp_path, env=os.environ | path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("pageloom sta", ["status"]),
+        ("pageloom plan w", ["web"]),
+        ("pageloom plan --until to", ["tokenizer", "tokens"]),
+    ],
+)
+def test_bash_completes_commands_recipes_and_stages(tmp_path: Path, words: str, offered: list[str]) -> None:
+    assert completed(words, tmp_path) == offered
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "words"),
+    [
+        ("{} | head -c 10 >/dev/null; exit ${{PIPESTATUS[0]}}", 1, ""),
+        ("{} >/dev/full", 1, "pageloom: no space left on device; free some space, then run again: finished stages stay\n"),
+        ("{} >&-", 0, ""),
+    ],
+    ids=["whoever reads stops", "the disk is full", "stdout is closed"],
+)
+def test_output_that_cannot_go_anywhere_ends_it_without_a_traceback(tmp_path: Path, shell: str, code: int, words: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", shell.format(f"{sys.executable} -m pageloom recipe schema")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, words)
 
 
 def test_the_schema_names_every_section_and_forbids_others(tmp_path: Path) -> None:
@@ -174,3 +294,29 @@ def test_stages_need_only_what_comes_before_them() -> None:
     for stage in STAGES:
         assert set(stage.needs) <= seen, stage.name
         seen.add(stage.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_ray_starts_it_is_130_and_one_line_and_nothing_is_left(tmp_path: Path, sent: signal.Signals) -> None:
+    (tmp_path / "page.html").write_text("<p>page</p>")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "pageloom", "run", "--input", "page.html", "--until", "crawl", "--root", "r"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process, deadline, children = psutil.Process(started.pid), time.monotonic() + 120, []
+    while not children:
+        assert started.poll() is None
+        assert time.monotonic() < deadline
+        children = process.children(recursive=True)  # Ray's: nothing else is started before it
+        time.sleep(0.02)
+    started.send_signal(sent)
+    said, failed = started.communicate(timeout=120)
+    assert (started.returncode, failed.count("\n")) == (130, 1), said + failed
+    assert failed.startswith("pageloom: stopped; finished stages stay")
+    _, left = psutil.wait_procs(children, timeout=30)
+    assert left == []

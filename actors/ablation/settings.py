@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cluster.errors import RequestError
 from cluster.fields import Files
 from cluster.recipe import explain
+from cluster.strict_yaml import file_bytes, parse
 
 RESULT = "measurement.json"  # in a measurement's artefact
 
@@ -73,12 +72,8 @@ class Ablation(MeasurementSettings):
 
 def read_ablation(path: str) -> Ablation:
     """Raises RequestError, in one line that names the key, for anything that is not a valid ablation."""
-    if not Path(path).is_file():
-        raise RequestError(f"{path}: no such file; an ablation is a YAML file with name, variants, and clean or verbatim")
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"ablation {path}: not valid YAML: {' '.join(str(error).split())}") from error
+    text = file_bytes(path, "no such file; an ablation is a YAML file with name, variants, and clean or verbatim")
+    values = parse(text, f"ablation {path}")
     if not isinstance(values, dict):
         raise RequestError(f"ablation {path}: an ablation is a mapping, this is a {type(values).__name__}")
     try:

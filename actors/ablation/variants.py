@@ -96,6 +96,6 @@ def run_all(models: Sequence[Model], run: Run) -> list[dict[str, Artefact]]:
     """Train and measure each; what variants have in common is made once. Returns each model's artefacts by stage name."""
     found = []
     for number, model in enumerate(models, 1):
-        run.console.print(f"{number} of {len(models)}  {model.variant}", markup=False)
+        run.console.print(f"{number} of {len(models)}  {model.variant}")
         found.append(run_plan(model.plan, replace(run, recipe=model.recipe)))
     return found

@@ -6,17 +6,19 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from cluster.amounts import GIB, human_count, human_seconds
+from cluster.terminal import Screen
 
 
 @contextmanager
@@ -24,24 +26,41 @@ def noise_to(log: Path, descriptor: int = 1) -> Iterator[Console]:
     """Send all that this process and the ones it starts print to `log`; yields the console that a person sees.
 
     descriptor: where that console prints; 2 leaves stdout to the command's result.
-    Works on the file descriptors, since engines print from C++ and from processes of their own.
+    Works on the file descriptors, since engines print from C++ and from processes of their own. In a notebook these are
+    the server's and a person sees `sys.stdout`: there the console prints to that, and Python's other prints go to `log`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    streams = {1: sys.stdout, 2: sys.stderr}
+    for stream in streams.values():
+        stream.flush()
     kept = os.dup(1), os.dup(2)
-    with open(log, "ab", buffering=0) as file, open(os.dup(descriptor), "w") as terminal:
+    with ExitStack() as opened:
+        file = opened.enter_context(open(log, "ab", buffering=0))
+        shown: TextIO = streams[descriptor]
+        if writes_to(shown, descriptor):
+            shown = opened.enter_context(open(os.dup(descriptor), "w", errors="backslashreplace"))
+        else:
+            words = opened.enter_context(open(log, "a", buffering=1, errors="backslashreplace"))
+            opened.enter_context(redirect_stdout(words))
+            opened.enter_context(redirect_stderr(words))
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
-            yield Console(file=terminal, highlight=False)
+            yield Screen(file=shown, force_jupyter=False)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os.dup2(kept[0], 1)
-            os.dup2(kept[1], 2)
-            for descriptor in kept:
-                os.close(descriptor)
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def writes_to(stream: TextIO, descriptor: int) -> bool:
+    """Whether what is printed to a stream comes out at a file descriptor."""
+    try:
+        return stream.fileno() == descriptor
+    except (OSError, AttributeError):  # a notebook's, a test's
+        return False
 
 
 class RunConsole:
@@ -58,11 +77,12 @@ class RunConsole:
         self.total: float | None = None
         self.parts_done, self.parts = 0, 0
 
-    def print(self, text: str, markup: bool = True) -> None:
-        self.console.print(text, soft_wrap=True, markup=markup)
+    def print(self, text: str | Text) -> None:
+        """Say something between the stages' lines. Style comes from `Text`: signs in the words mean themselves."""
+        self.console.print(text, soft_wrap=True, markup=False)
 
     def reused(self, stage: str, key: str) -> None:
-        self.console.print(f"[dim]  = {stage:<11} already there   {key}[/dim]")
+        self.console.print(f"[dim]  = {stage:<11} already there   {key}[/dim]", markup=True)
 
     def begin(self, stage: str) -> None:
         self.stage, self.unit, self.note, self.began = stage, "", "starting", time.time()
@@ -86,7 +106,7 @@ class RunConsole:
         if "parts" in event:
             self.parts_done, self.parts = self.parts_done + 1, event["parts"]
         if "said" in event:
-            self.print(f"  ! {event['stage']}: {event['said']}", markup=False)
+            self.print(f"  ! {event['stage']}: {event['said']}")
         if "done" not in event and "advance" not in event:
             return
         self.first_time = self.first_time or event["time"]
@@ -102,11 +122,12 @@ class RunConsole:
             f"  [green]✓[/green] {stage:<11} {human_seconds(seconds):>12}   {overhead:>4.0%} start-up   "
             f"{peak_bytes / GIB:.1f} GiB   {amount}",
             soft_wrap=True,
+            markup=True,
         )
 
     def fail(self, stage: str) -> None:
         self._leave()
-        self.console.print(f"  [red]✗[/red] {stage}", soft_wrap=True)
+        self.console.print(f"  [red]✗[/red] {stage}", soft_wrap=True, markup=True)
 
     def _leave(self) -> None:
         if self.live is not None:

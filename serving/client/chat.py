@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from cluster.errors import RequestError
+from cluster.terminal import visible
 from serving.engine.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ def talk(url: str, settings: ServeSettings, read: Callable[[str], str] = input, 
 
     Raises RequestError where nobody answers at `url`.
     """
-    from openai import APIError, OpenAI
+    from openai import OpenAI
 
-    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-        try:
-            model = client.models.list().data[0].id
-        except (APIError, IndexError) as error:
-            raise RequestError(f"no endpoint at {url}: start one with `pageloom run`") from error
-        print(f"talking to {model} at {url}; {HELP}", file=out)
+    try:
+        client = OpenAI(base_url=url, api_key="none", max_retries=0)
+        model = client.models.list().data[0].id
+    except Exception as error:  # no address, nobody there, or a server of another kind, whose answers fail in many ways
+        raise RequestError(f"no endpoint at {url}: start one with `pageloom run`") from error
+    with client:
+        print(visible(f"talking to {model} at {url}; {HELP}"), file=out)
         history: list[Any] = []
         while True:
             try:
@@ -47,18 +49,18 @@ def say(client: OpenAI, model: str, messages: list[Any], settings: ServeSettings
     from openai import APIError
 
     said = ""
-    print(f"{model}> ", end="", flush=True, file=out)
+    print(visible(f"{model}> "), end="", flush=True, file=out)
     try:
         for chunk in client.chat.completions.create(
             model=model, messages=messages, max_tokens=settings.max_tokens, stream=True
         ):
             for choice in chunk.choices:
                 said += choice.delta.content or ""
-                print(choice.delta.content or "", end="", flush=True, file=out)
+                print(visible(choice.delta.content or ""), end="", flush=True, file=out)
     except KeyboardInterrupt:
         print(" (interrupted)", end="", file=out)
     except APIError as error:
-        print(f"no answer: {error.message}; /reset starts over", file=out)
+        print(visible(f"no answer: {error.message}; /reset starts over"), file=out)
         return []
     print(file=out)
     return [messages[-1], {"role": "assistant", "content": said}]

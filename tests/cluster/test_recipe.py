@@ -1,12 +1,14 @@
 """A recipe is right as a whole or refused in one line that names the key."""
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
+from cluster.annotated import annotated
 from cluster.errors import RequestError
-from cluster.recipe import load_recipe, recipe_model
+from cluster.recipe import default_recipe, load_recipe, recipe_model, recipe_text, shipped_recipes
 from cluster.stage import Stage
 
 
@@ -101,3 +103,66 @@ def test_a_recipe_that_is_not_utf8_is_told_in_one_line(tmp_path: Path) -> None:
     source = tmp_path / "latin.yaml"
     source.write_bytes(b"name: caf\xe9\n")
     assert "latin.yaml: not valid YAML: unacceptable character" in refusal(str(source))
+
+
+def test_a_section_with_nothing_in_it_is_one_of_defaults(tmp_path: Path) -> None:
+    assert load_recipe(MODEL, write(tmp_path, "name: n\npretrain:\n  # steps: 3\n")).pretrain == Training()
+
+
+def test_a_key_written_twice_is_named(tmp_path: Path) -> None:
+    message = refusal(write(tmp_path, "pretrain: {steps: 7}\nname: n\npretrain: {rate: 1}\n"))
+    assert message.endswith("r.yaml: line 3: pretrain is written twice; keep one of them")
+
+
+def test_without_a_name_pages_of_ones_own_take_web_and_looking_takes_what_changed_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_recipe(None, looking=False) == default_recipe(None, looking=True) == "quickstart"
+    assert default_recipe(["x"], looking=False) == default_recipe(["x"], looking=True) == "web"
+    for name, changed in (("quickstart", 1), ("web", 2)):
+        Path("runs", name).mkdir(parents=True)
+        os.utime(Path("runs", name), (changed, changed))
+    assert default_recipe(None, looking=True) == "web"
+    assert default_recipe(None, looking=False) == "quickstart"  # who says only `run` means the quickstart
+    os.utime("runs/quickstart", (3, 3))
+    assert default_recipe(None, looking=True) == "quickstart"
+
+
+def test_a_recipe_written_out_in_full_loads_as_the_same_and_says_what_each_key_means(tmp_path: Path) -> None:
+    class Item(BaseModel):
+        name: str = "x"
+
+    class Group(BaseModel):
+        """Things that belong together.
+
+        More of them.
+        """
+
+        text: str = Field("a: [b] # c\n\nd", description="any text")
+        many: list[str] = Field([f"word {number}" for number in range(40)], description="a long list")
+        items: list[Item] = Field([Item(name="[/b]"), Item(name="ü: é")], description="of sections")
+        named: dict[str, Item | None] = Field({"a.b": None, "1": Item()}, description="by name")
+        nothing: float | None = Field(None, description=f"long {'word ' * 60}")
+        pair: tuple[float, float] = Field((0.5, 1e-8), description="two")
+
+    class Outer(BaseModel):
+        """A section."""
+
+        group: Group = Field(default_factory=Group)
+        steps: int = Field(3, description="how often")
+
+    model = recipe_model([Stage("base", "pretrain", Outer, "1", NOTHING)])
+    text = annotated(model(name="n"))
+    assert load_recipe(model, write(tmp_path, text)) == model(name="n")
+    assert "\n# A section.\npretrain:\n  # Things that belong together.\n  group:\n    # any text\n    text:" in text
+    assert "\n  # how often\n  steps: 3\n" in text
+    assert "More of them" not in text
+
+
+def test_shipped_recipes_explain_themselves_and_are_named_after_their_files() -> None:
+    assert shipped_recipes() == ("quickstart", "web")
+    for name in shipped_recipes():
+        text = recipe_text(name).decode()
+        assert text.startswith("# ")
+        assert f"\nname: {name}\n" in text
