@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
-for folder in (serving, actors, pipeline, cluster):
-    app.add_typer(folder.commands.app)
-
 
 @cache
 def line() -> Line:
@@ -47,6 +41,15 @@ def line() -> Line:
         remark=pipeline.commands.still_held,
         others_room={"serving": endpoint},
     )
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "obj": line()},
+)
+for folder in (serving, actors, pipeline, cluster):
+    app.add_typer(folder.commands.app)
 
 
 def version(wanted: bool) -> None:
@@ -96,7 +99,7 @@ def outcome(arguments: list[str] | None = None) -> int:
     """
     try:
         # Returns what a command exits with, 130 after Ctrl-C.
-        code = app(arguments, obj=line(), prog_name="pageloom", standalone_mode=False)
+        code = app(arguments, prog_name="pageloom", standalone_mode=False)
         sys.stdout.flush()  # a full disk behind it is to be said here
     except RequestError as error:
         tell(error)

@@ -33,7 +33,7 @@ def lines(settings: BaseModel, values: Mapping[str, Any], indent: str = "") -> I
 def written(name: str, value: Any) -> str:
     """`name: value` on one line, or on as many as a long value takes."""
     short = yaml.safe_dump([value], sort_keys=False, default_flow_style=True, allow_unicode=True, width=10**9).rstrip("\n")
-    if "\n" not in short and len(short) <= WIDTH:
+    if len(short) <= WIDTH:
         return f"{name}: {short[1:-1]}"
     return yaml.safe_dump({name: value}, sort_keys=False, default_flow_style=False, width=10**9).rstrip("\n")
 

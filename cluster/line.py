@@ -14,7 +14,7 @@ from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, default_recipe, explain, load_recipe, recipe_model
 from cluster.resources import Bundle
-from cluster.runs import RunRecord, artefacts_of, last_run
+from cluster.runs import RunRecord, last_run
 from cluster.stage import Stage
 from cluster.store import Artefact, Store
 
@@ -33,8 +33,13 @@ class Seen:
 
     recipe: Recipe
     store: Store
-    artefacts: dict[str, Artefact | None]
     run: RunRecord | None
+    keys: Callable[[], Mapping[str, str]]
+
+    @cached_property
+    def artefacts(self) -> dict[str, Artefact | None]:
+        """Of every stage; None where it is not made. Raises RequestError where a recipe's input files are missing."""
+        return {name: self.store.artefact(name, key) if key else None for name, key in self.keys().items()}
 
     @property
     def which(self) -> str:
@@ -122,8 +127,7 @@ class Line:
         store = opened(chosen)
         record = last_run(store.root)
         if recipe or settings or inputs or record is None:
-            keys = {each.stage.name: each.key for each in self.plan(chosen, store)}
-            return Seen(chosen, store, {name: store.artefact(name, key) for name, key in keys.items()}, None)
+            return Seen(chosen, store, None, lambda: {each.stage.name: each.key for each in self.plan(chosen, store)})
         try:
             chosen = self.model.model_validate({**record.recipe, "root": chosen.root_uri})
         except ValidationError as error:
@@ -131,8 +135,7 @@ class Line:
                 f"{store.root}: its last run, {record.id}, has a recipe that this version does not know "
                 f"({explain(error, self.model)}); name a recipe"
             ) from error
-        made = artefacts_of(record, store)
-        return Seen(chosen, store, {name: made.get(name) for name in self.names}, record)
+        return Seen(chosen, store, record, lambda: {name: record.stages.get(name, "") for name in self.names})
 
 
 def as_overrides(settings: Sequence[str] | None, root: str | None = None, inputs: Sequence[str] | None = None) -> list[str]:

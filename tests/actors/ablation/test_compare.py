@@ -16,7 +16,7 @@ def artefact(store: Store, stage: str, key: str, counts: dict[str, Any], result:
     place = store.attempt(stage, key)
     if result is not None:
         (place / RESULT).write_json(result)
-    return store.commit(place, Manifest(stage, key, {}, {}, [], "1", "0.1.0", 0, 2, 1, 0, "loom", counts))
+    return store.commit(place, Manifest(stage, key, {}, {}, [], "1", "0.1.0", 0, 2, 1, 0, "loom", counts=counts))
 
 
 def model(store: Store, variant: str, seed: int, bits: float | None, shares: list[float]) -> Model:

@@ -81,7 +81,7 @@ def test_clean_text_is_taken_out_of_every_variants_corpus(place: Path) -> None:
         ({"clean": None}, "nothing is measured; give `clean`, `verbatim` or both"),
         ({"name": "Two words"}, "name: string should match pattern"),
         ({"verbatim": {"passages": "p", "prompt": 3}}, "verbatim.prompt: unknown key; known here: "),
-        ({"recipe": "missing.yaml"}, "variant all: missing.yaml: no such recipe file, nor a shipped recipe (quickstart)"),
+        ({"recipe": "missing.yaml"}, "variant all: missing.yaml: no such recipe file, nor a shipped recipe (quickstart, web)"),
         (
             {"variants": {"a": {"dedup.neer": False}, "b": {}}},
             "variant a: recipe quickstart: dedup.neer: unknown key; did you mean dedup.near?",
