@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from cluster.errors import RequestError
 from cluster.plan import Planned, make_plan
-from cluster.recipe import Recipe, default_recipe, explain, load_recipe, recipe_model
+from cluster.recipe import Recipe, checked, default_recipe, load_recipe, recipe_model
 from cluster.resources import Bundle
 from cluster.runs import RunRecord, last_run
 from cluster.stage import Stage
@@ -119,23 +119,22 @@ class Line:
         root: str | None = None,
         inputs: Sequence[str] | None = None,
     ) -> Seen:
-        """What a root holds: of its last run where no recipe, setting or input is given, else as these have it now.
+        """What a root holds: of its last run where no recipe and no input is named, else as these have it now.
 
-        Artefacts of the last run are found by the keys that it left, so its input files need not be there any more.
+        Artefacts of the last run are found by the keys that it left, so its input files need not be there any more. Settings
+        are put over that run's recipe: with those that are in no key, such as a port, its artefacts are the same.
         """
         chosen = self.load(recipe, settings, root, inputs, looking=True)
         store = opened(chosen)
         record = last_run(store.root)
-        if recipe or settings or inputs or record is None:
+        if recipe or inputs or record is None:
             return Seen(chosen, store, None, lambda: {each.stage.name: each.key for each in self.plan(chosen, store)})
-        try:
-            chosen = self.model.model_validate({**record.recipe, "root": chosen.root_uri})
-        except ValidationError as error:
-            raise RequestError(
-                f"{store.root}: its last run, {record.id}, has a recipe that this version does not know "
-                f"({explain(error, self.model)}); name a recipe"
-            ) from error
-        return Seen(chosen, store, record, lambda: {name: record.stages.get(name, "") for name in self.names})
+        label = f"of the last run, {record.id}"
+        ran = checked(self.model, {**record.recipe, "root": chosen.root_uri}, label, list(settings or ()))
+        if settings:
+            self.check(ran)
+            return Seen(ran, store, record, lambda: {each.stage.name: each.key for each in self.plan(ran, store)})
+        return Seen(ran, store, record, lambda: {name: record.stages.get(name, "") for name in self.names})
 
 
 def as_overrides(settings: Sequence[str] | None, root: str | None = None, inputs: Sequence[str] | None = None) -> list[str]:

@@ -76,7 +76,12 @@ def load_recipe(model: type[Recipe], source: str | None, overrides: Sequence[str
 
     Raises RequestError, in one line that names the key, for anything that is not a valid recipe.
     """
-    label, values = source or DEFAULT, read_recipe(source or DEFAULT)
+    label = source or DEFAULT
+    return checked(model, read_recipe(label), label, overrides)
+
+
+def checked(model: type[Recipe], values: dict[str, Any], label: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe of `values` with `key=value` over them. label: what to call it. Raises RequestError as `load_recipe` does."""
     defaults = model().model_dump() if overrides else {}
     for override in overrides:
         apply_override(values, override, defaults)

@@ -15,8 +15,9 @@ from cluster.errors import RequestError
 from cluster.line import Line
 from cluster.options import InputOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
 from cluster.run import Run, Wish, bring_up_to, running
-from cluster.runs import named_release
+from cluster.runs import LATEST, named_release, refs
 from cluster.store import Location, Store
+from cluster.terminal import err
 from serving.engine.room import check_room
 
 app = typer.Typer()
@@ -83,6 +84,11 @@ def serve(
         seen = ctx.obj.look(recipe, set, root, input)
         chosen, store = seen.recipe, seen.store
         found = named_release(store, release) if release else seen.artefacts["release"]
+        if found is None and seen.run and LATEST in refs(store.root):
+            err.print(
+                f"pageloom: {seen.which} made no release; this is the latest of an earlier one", style="dim", soft_wrap=True
+            )
+            found = named_release(store, LATEST)
         if found is None:
             raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
         model = found.location

@@ -160,9 +160,7 @@ def test_a_last_run_whose_recipe_is_no_longer_known_says_so(store: Store) -> Non
     kept = json.loads(place.read_text())
     kept["recipe"]["pretrain"]["gone_since"] = 1
     place.write_text(json.dumps(kept))
-    with pytest.raises(
-        RequestError, match=rf"its last run, {run.id}, has a recipe that this version does not know \(pretrain\.gone"
-    ):
+    with pytest.raises(RequestError, match=rf"^recipe of the last run, {run.id}: pretrain\.gone_since: unknown key"):
         LINE.look(root=str(store.root))
 
 
@@ -234,3 +232,13 @@ def test_a_stage_that_there_is_not_is_refused_before_anything_starts(tmp_path: P
     assert isinstance(result.exception, RequestError)
     assert str(result.exception).startswith(f"{option} nonsense: no such stage; there are crawl, records, ")
     assert not (tmp_path / "r").exists()
+
+
+def test_a_setting_of_no_key_is_put_over_the_last_run_s_recipe_and_finds_what_it_made(store: Store) -> None:
+    recipe, plan = planned(store, "pretrain.steps=7")
+    with recorded(recipe, plan, store) as run:
+        commit(store, plan)
+    seen = LINE.look(settings=["serve.port=8123"], root=str(store.root))
+    assert {name: each.key for name, each in seen.artefacts.items() if each} == run.stages
+    assert seen.recipe.serve.port == 8123  # type: ignore[attr-defined]
+    assert LINE.look(settings=["pretrain.steps=8"], root=str(store.root)).artefacts["base"] is None
