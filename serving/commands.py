@@ -85,9 +85,7 @@ def serve(
         chosen, store = seen.recipe, seen.store
         found = named_release(store, release) if release else seen.artefacts["release"]
         if found is None and seen.run and LATEST in refs(store.root):
-            err.print(
-                f"pageloom: {seen.which} made no release; this is the latest of an earlier one", style="dim", soft_wrap=True
-            )
+            err.print(f"pageloom: {seen.which} made no release; here is the latest there is", style="dim", soft_wrap=True)
             found = named_release(store, LATEST)
         if found is None:
             raise RequestError(f"{store.root}: no release of this recipe yet; `pageloom run` makes it")
