@@ -165,7 +165,7 @@ def test_a_killed_actor_and_a_killed_driver_leave_the_bytes_as_they_would_have_b
     (place / "artefact.json").delete()
     for index, file in enumerate(file for file in manifest["files"] if file["path"].startswith("part-")):
         if index % 2 == 0:
-            counts = {"records": 0, "kept": 0, "rejected": {}, "about": 0, "unreadable": {}}
+            counts = {"records": 0, "kept": 0, "rejected": {}, "about": 0, "unreadable": {}, "set_aside": []}
             record = {"path": file["path"], "bytes": file["bytes"], "digest": file["digest"], "counts": counts}
             (place / "_work" / "shards" / f"{index:06d}.json").write_json(record)
     resumed = run(tmp_path / "resumed", "records", *changes)
@@ -240,7 +240,7 @@ def test_failures_are_one_line_with_the_remedy(run: Run, tmp_path: Path, free_po
     notes.write_text("notes")
     with pytest.raises(RequestError, match=r"none of the 1 files can be read"):
         run(tmp_path / "root", "crawl", f"crawl.input=[{notes}]")
-    with pytest.raises(RequestError, match=r"nothing to crawl: give crawl\.seeds"):
+    with pytest.raises(RequestError, match=r"crawl: no pages are named; give --input FILES, or crawl\.sources"):
         run(tmp_path / "root", "crawl", "crawl.pydoc=null")
     with pytest.raises(RequestError, match=r"crawl\.contact: give a URL or e-mail where the owner of example\.org reaches you"):
         run(tmp_path / "root", "crawl", "crawl.pydoc=null", "crawl.seeds=['http://example.org/']")
