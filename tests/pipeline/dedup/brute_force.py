@@ -19,7 +19,7 @@ from cluster.store import Location
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.settings import DedupSettings
 from pipeline.dedup.sketch import normalised
-from pipeline.dedup.stage import deduplicate
+from pipeline.dedup.stage import deduplicate, split_of
 from pipeline.extract.gold import gold_pages
 from pipeline.pool import run_here
 from tests.pipeline.dedup.conftest import Crawl
@@ -133,7 +133,7 @@ def answer_for(data: Path, number: int, root: Path) -> Answer:
         page, to = ((row[name] >> 32) * size + (row[name] & 0xFFFFFFFF) for name in ("doc_id", "canonical_id"))
         gone[page] = row | {"to": to}
     sets = [ngrams(text) for text in texts]
-    return Answer(sets, all_similarities(sets), candidates(ctx.work, size), gone)
+    return Answer(sets, all_similarities(sets), candidates(ctx.work / split_of(ctx.settings), size), gone)
 
 
 def datasketch_candidates(sets: Sequence[set[str]]) -> set[Pair]:
