@@ -59,7 +59,7 @@ def test_a_notebook_runs_twice_sees_its_lines_and_keeps_its_streams_and_ctrl_c(t
     found = json.loads((tmp_path / "found.json").read_text())
     assert (found["crawl"], found["records"]) == (["crawl"], ["crawl", "records"])
     assert [found["before"], found["after"], found["restored"]] == [True, True, True]
-    assert found["refused"].startswith("until nonsense: no such stage; there are crawl, records")
+    assert found["refused"].startswith("--until nonsense: no such stage; there are crawl, records")
     lines = [line.split() for line in found["cell"].splitlines()]
     assert [line[:2] for line in lines] == [
         ["pageloom", "web"],

@@ -255,7 +255,7 @@ def test_bash_completes_commands_recipes_and_stages(tmp_path: Path, words: str, 
             "pageloom: no space left on device; free some space, then run again: finished stages stay\n",
         ),
         (
-            "{} plan --json >/dev/full",
+            "{} status --json >/dev/full",
             1,
             "pageloom: no space left on device; free some space, then run again: finished stages stay\n",
         ),
