@@ -14,7 +14,7 @@ import pytest
 
 from cluster.stage import Context
 from pipeline.dedup.settings import DedupSettings, ParagraphSettings
-from pipeline.dedup.stage import deduplicate
+from pipeline.dedup.stage import deduplicate, split_of
 from pipeline.pool import Records, run_here
 from tests.pipeline.dedup.brute_force import true_jaccard
 from tests.pipeline.dedup.conftest import Crawl, Decide
@@ -61,9 +61,9 @@ def test_pairs_are_verified_before_they_connect_anything(tmp_path: Path) -> None
     deduplicate(ctx, run_here)
     edges = [
         tuple((row[end] >> 32) * 4 + (row[end] & 0xFFFFFFFF) for end in ("low", "high"))
-        for name in (ctx.work / "verified").files()
+        for name in (ctx.work / split_of(ctx.settings) / "verified").files()
         if not name.startswith("_work/")
-        for row in pq.read_table((ctx.work / "verified" / name).open()).to_pylist()
+        for row in pq.read_table((ctx.work / split_of(ctx.settings) / "verified" / name).open()).to_pylist()
     ]
     assert {frozenset(edge) for edge in edges} <= {frozenset((0, 1)), frozenset((0, 2)), frozenset((1, 2))}
     assert len(edges) == 2  # what connects three pages
