@@ -242,7 +242,7 @@ def verify(
 ) -> None:
     """Read every file of a root's artefacts and compare it with what was committed."""
     line: Line = ctx.obj
-    store = line.look(recipe, set, root).store
+    store = opened(line.load(recipe, set, root, looking=True))
     checked = [store.artefact(*name) for name in keys_in(store)]
     artefacts = sorted((each for each in checked if each), key=lambda each: each.manifest["committed"])
     found = [fault for each in artefacts for fault in faults(each)]
@@ -278,7 +278,7 @@ def gc(
 ) -> None:
     """Delete what no run and no ref names, what failed attempts left, and old logs."""
     line: Line = ctx.obj
-    store = line.look(recipe, set, root).store
+    store = opened(line.load(recipe, set, root, looking=True))
     say = partial(err.print, soft_wrap=True)
     hold: AbstractContextManager[Held | None] = nullcontext() if dry_run else lock_root(store.root, wait, say)
     with hold as held:

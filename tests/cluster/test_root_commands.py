@@ -32,7 +32,7 @@ def commit(store: Store, key: str) -> Artefact:
 
 def call(*words: str) -> str:
     """What a command prints on stdout. Raises what it raises."""
-    result = CliRunner().invoke(pageloom.app, list(words), catch_exceptions=False)
+    result = CliRunner().invoke(pageloom.app, list(words), obj=pageloom.line(), catch_exceptions=False)
     return result.stdout
 
 
@@ -47,7 +47,7 @@ def test_verify_names_each_file_that_changed_and_fails(root: Path) -> None:
         WorkError, match=r"1 files changed since .* \(2 artefacts, 2 files, 3\.0 kB\); `pageloom run --force crawl`"
     ):
         call("verify", "--root", str(root))
-    result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"])
+    result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"], obj=pageloom.line())
     assert isinstance(result.exception, WorkError)
     told = json.loads(result.stdout)
     assert told["faults"] == [

@@ -17,6 +17,7 @@ from cluster.errors import RequestError, WorkError
 from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.run import Run, causes, run_plan, words_for_people
+from cluster.session import open_session
 from cluster.store import Location, Manifest, Store
 from cluster.track.console import RunConsole
 
@@ -155,8 +156,8 @@ def test_a_stage_is_not_run_on_an_input_whose_files_changed(tmp_path: Path) -> N
     blank = {"settings": {}, "parents": {}, "external": [], "version": "1", "pageloom": "0", "host": ""}
     store.commit(place, Manifest("numbers", numbers.key, **blank, started=0, seconds=1, work_seconds=1, peak_memory_bytes=0))  # type: ignore[arg-type]
     (place / "numbers.json").delete()
-    nothing: Any = None  # it is refused before a session is asked for
-    run = Run(recipe, store, nothing, RunConsole(Console(quiet=True)), tmp_path / "logs")
+    session = open_session(recipe.cluster, store.root)  # which it is refused before the start of
+    run = Run(recipe, store, session, RunConsole(Console(quiet=True)), tmp_path / "logs")
     with (
         lock_root(store.root) as held,
         pytest.raises(WorkError, match=r"numbers\.json: missing; .*`pageloom run --force numbers`"),

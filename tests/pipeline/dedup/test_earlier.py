@@ -64,7 +64,7 @@ def test_pages_of_earlier_crawls_that_resemble_each_other_both_stay_and_stand_fo
     assert all(true_jaccard(each, near_other) < 0.75 for each in (one, near_both))
     crawls = [Crawl(tmp_path / name) for name in ("first", "second", "new")]
     made = [crawl.run(crawl.pages([text], 1), DedupSettings()) for crawl, text in zip(crawls, (one, other), strict=False)]
-    settings = DedupSettings(against=[str(each.location) for each in made])
+    settings = DedupSettings(against=[str(each.place) for each in made])
     gone = decisions_of(crawls[2].run(crawls[2].pages([near_both, near_other], 1), settings))
     assert {row["doc_id"]: row["canonical_id"] for row in gone.values()} == {0: 1 << CRAWL_BITS, 1: 2 << CRAWL_BITS}
 
