@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster import doctor
+from cluster import doctor, temporary
 from cluster.doctor import Check, run_checks
 from cluster.resources import Bundle, Node, missing
 from cluster.settings import ClusterSettings
@@ -163,7 +163,10 @@ def test_a_disk_for_temporary_files_that_ray_would_not_write_to_fails(monkeypatc
     assert check.value.startswith("4.0 GiB free at ")
 
 
-def test_a_tmpdir_too_long_for_sockets_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tmpdir_too_long_for_sockets_is_measured_where_no_short_one_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp" + "x" * 100)
+    assert doctor.sockets().state == "ok"  # Ray's directory is made in another one
+    monkeypatch.setattr(temporary, "SHORT", ())
     monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     fits = doctor.sockets()
     assert fits.state == "ok"
