@@ -39,10 +39,13 @@ def ablate(
     chosen = recipes(asked, line, as_overrides(set, root, input))
     store = opened(chosen[0][1])
     models = plan_models(chosen, line, store)
-    with running(chosen[0][1], store, asked.name, descriptor=2 if as_json else 1) as run, lock_root(store.root, wait):
+    with (
+        running(chosen[0][1], store, asked.name, descriptor=2 if as_json else 1) as run,
+        lock_root(store.root, wait, run.console.print) as held,
+    ):
         count = f"{sum(each.done for each in models)} of {len(models)} models already measured"
         run.console.print(heading(asked.name, store.root, count))
-        found = run_all(models, run)
+        found = run_all(models, run, held)
         measured = [(each.variant, artefacts) for each, artefacts in zip(models, found, strict=True)]
         rows, place = publish(asked.name, measured, store)
     if as_json:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from cluster.amounts import human_seconds
+from cluster.amounts import human_bytes, human_seconds
 from cluster.annotated import annotated
-from cluster.errors import RequestError
+from cluster.errors import RequestError, WorkError
+from cluster.garbage import garbage, keys_in, named_artefacts
+from cluster.holder import Held
 from cluster.line import Line, Seen, opened
-from cluster.lock import current_holder
-from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
+from cluster.lock import current_holder, lock_root
+from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
 from cluster.plan import Planned, room_to_do
 from cluster.recipe import DEFAULT, Recipe, recipe_text
 from cluster.resources import shortages
@@ -24,6 +28,7 @@ from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
 from cluster.terminal import err, out, say_json
+from cluster.verify import faults, strangers
 
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -117,7 +122,8 @@ def status(
         said = f": {seen.run.message}" if seen.run.message else ""
         out.print(f"last run {seen.run.id}: {seen.run.outcome}{said}", soft_wrap=True)
     if holder:
-        out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}")
+        renewed = f", last heard of {holder['renewed']}" if "renewed" in holder else ""
+        out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}{renewed}")
 
 
 @app.command()
@@ -224,6 +230,76 @@ def doctor(
         out.print(table)
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    ctx: typer.Context,
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every file of a root's artefacts and compare it with what was committed."""
+    line: Line = ctx.obj
+    store = opened(line.load(recipe, set, root, looking=True))
+    checked = [store.artefact(*name) for name in keys_in(store)]
+    artefacts = sorted((each for each in checked if each), key=lambda each: each.manifest["committed"])
+    found = [fault for each in artefacts for fault in faults(each)]
+    unnamed = sum(len(strangers(each)) for each in artefacts)
+    files = [file["bytes"] for each in artefacts for file in each.manifest["files"]]
+    if as_json:
+        rows = [
+            {"stage": each.artefact.stage, "key": each.artefact.key, "path": each.path, "what": each.what} for each in found
+        ]
+        counts = {"artefacts": len(artefacts), "files": len(files), "bytes": sum(files), "unnamed": unnamed}
+        say_json({"root": str(store.root), **counts, "faults": rows})
+    for fault in () if as_json else found:
+        out.print(str(fault), soft_wrap=True)
+    told = f"{len(artefacts)} artefacts, {len(files):,} files, {human_bytes(sum(files))}"
+    if found:
+        stages = " ".join(f"--force {name}" for name in dict.fromkeys(fault.artefact.stage for fault in found))
+        raise WorkError(f"{store.root}: {len(found)} files changed since they were committed ({told}); `pageloom run {stages}`")
+    if not as_json:
+        beside = f"; {unnamed} files beside them that no manifest names, `pageloom gc` deletes them" if unnamed else ""
+        out.print(f"{told}: all as committed{beside}", soft_wrap=True)
+
+
+@app.command()
+def gc(
+    ctx: typer.Context,
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    wait: WaitOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
+    logs: Annotated[float, typer.Option(metavar="DAYS", min=0, help="logs not written to for so long go too")] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete what no run and no ref names, what failed attempts left, and old logs."""
+    line: Line = ctx.obj
+    store = opened(line.load(recipe, set, root, looking=True))
+    say = partial(err.print, soft_wrap=True)
+    hold: AbstractContextManager[Held | None] = nullcontext() if dry_run else lock_root(store.root, wait, say)
+    with hold as held:
+        named = named_artefacts(store)
+        found = garbage(store, named, logs)
+        if held:
+            for each in found:
+                held.check()
+                each.delete(store)
+    total = sum(each.bytes for each in found)
+    if as_json:
+        rows = [{"place": str(each.place), "what": each.what, "bytes": each.bytes, "files": each.files} for each in found]
+        told = {"root": str(store.root), "deleted": not dry_run, "all_kept": named is None, "bytes": total, "garbage": rows}
+        say_json(told)
+        return
+    for each in found:
+        out.print(f"{human_bytes(each.bytes):>9}  {each.place}  ({each.what})", soft_wrap=True)
+    if named is None:
+        out.print(f"{store.root}: no records of runs there, so every artefact stays", soft_wrap=True)
+    verb = "would go; `pageloom gc` deletes it" if dry_run else "deleted"
+    out.print(f"{human_bytes(total)} in {sum(each.files for each in found):,} files {verb}" if found else "nothing to delete")
 
 
 @recipes.command("default")

@@ -171,8 +171,9 @@ def temporary_directory() -> Check:
 def sockets() -> Check:
     """Whether the paths of Ray's sockets fit into what the kernel takes."""
     from cluster.session.embedded import longest_socket_path
+    from cluster.temporary import socket_folder
 
-    path = longest_socket_path(tempfile.gettempdir())
+    path = longest_socket_path(socket_folder())
     over = len(os.fsencode(path)) - SOCKET_PATH
     if over <= 0:
         return Check("sockets", "ok", f"paths of {SOCKET_PATH + over} of {SOCKET_PATH} bytes")

@@ -1,109 +1,32 @@
 """One run at a time may write to a root.
 
-Local roots use flock, which the kernel releases when the holder dies. Object stores have no such thing:
-there a lease file with a heartbeat says who holds the root, and a lease not renewed for a minute is void.
-Artefacts stay whole even if two runs should slip past a lease, since every file is put in place at once
-and equal keys give equal files.
+Every holder has a number, its fence, higher than those of all before it. It stands in the paths of what the holder writes, so
+that one which lost the root without knowing it (paused, cut off) can overwrite nothing of its successor's.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 
-from cluster.errors import RequestError
-from cluster.store import Location
-
-HEARTBEAT_SECONDS = 10
-VOID_AFTER_SECONDS = 60
-LOCK = ".pageloom.lock"
+from cluster.holder import Held, Say
+from cluster.lease import current_lease, lease
+from cluster.location import Location
+from cluster.record_lock import local_holder, local_lock
 
 
-def holder() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S"), "beat": time.time()}
+def lock_root(root: Location, wait: bool = False, say: Say | None = None) -> AbstractContextManager[Held]:
+    """Hold the root for writing.
 
-
-def held_message(root: Location, who: dict[str, Any]) -> str:
-    return (
-        f"{root}: held by another run (pid {who.get('pid')} on {who.get('host')} since {who.get('since')}); "
-        "wait for it with --wait, or use another --root"
-    )
+    wait: until whoever holds it has left. say: told for whom it waits. Raises RequestError naming the holder, or where the
+    root's filesystem has no locks; WorkError, also in the middle of the block, where another took the root over.
+    """
+    return (local_lock if root.is_local else lease)(root, wait, say or (lambda _: None))
 
 
 def current_holder(root: Location) -> dict[str, Any] | None:
-    """Who is writing to this root now, or None."""
-    place = root / LOCK
-    if not place.exists():
-        return None
-    if not root.is_local:
-        who = place.read_json()
-        return who if time.time() - who["beat"] <= VOID_AFTER_SECONDS else None
-    with open(place.path, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            return json.loads(file.read() or "{}")
-    return None
+    """Who is writing to this root now: {pid, host, since, fence}, or None. Takes no lock and writes nothing.
 
-
-@contextmanager
-def lock_root(root: Location, wait: bool = False) -> Iterator[None]:
-    """Hold the root for writing. Raises RequestError naming the holder, or waits for it with `wait`."""
-    with local_lock(root, wait) if root.is_local else lease(root, wait):
-        yield
-
-
-@contextmanager
-def local_lock(root: Location, wait: bool) -> Iterator[None]:
-    Path(root.path).mkdir(parents=True, exist_ok=True)
-    with open(Path(root.path, LOCK), "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            file.seek(0)
-            text = file.read()
-            raise RequestError(held_message(root, json.loads(text) if text else {})) from error
-        file.seek(0)
-        file.truncate()
-        json.dump(holder(), file)
-        file.flush()
-        yield
-
-
-@contextmanager
-def lease(root: Location, wait: bool) -> Iterator[None]:
-    place = root / LOCK
-    while place.exists():
-        who = place.read_json()
-        if time.time() - who["beat"] > VOID_AFTER_SECONDS:
-            break
-        if not wait:
-            raise RequestError(held_message(root, who))
-        time.sleep(HEARTBEAT_SECONDS)
-    mine = holder()
-    place.write_json(mine)
-    if place.read_json()["pid"] != mine["pid"]:
-        raise RequestError(held_message(root, place.read_json()))
-    released = threading.Event()
-
-    def beat() -> None:
-        while not released.wait(HEARTBEAT_SECONDS):
-            place.write_json(mine | {"beat": time.time()})
-
-    thread = threading.Thread(target=beat, daemon=True, name="lease")
-    thread.start()
-    try:
-        yield
-    finally:
-        released.set()
-        thread.join()
-        place.delete()
+    In object stores who has not given the root back; `renewed` says when it was last heard of, by the store's clock.
+    """
+    return local_holder(root) if root.is_local else current_lease(root)

@@ -17,7 +17,9 @@ from typing import Any
 
 from rich.text import Text
 
+from cluster import temporary
 from cluster.errors import FULL_DISK, RequestError, WorkError
+from cluster.holder import Held
 from cluster.line import Line
 from cluster.lock import lock_root
 from cluster.memory import PeakMemory
@@ -33,6 +35,7 @@ from cluster.track.console import RunConsole, noise_to
 from cluster.track.events import Track
 from cluster.track.history import Recorder
 from cluster.track.wandb import WandbRun
+from cluster.verify import refuse_changed
 from cluster.versions import commit, versions
 
 
@@ -70,7 +73,8 @@ def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descr
                 with undisturbed():
                     session.stop()
     except WorkError:
-        err.print(f"pageloom: what the engines said: {log}{f', {session.logs}' if session.logs else ''}", soft_wrap=True)
+        kept = f", {session.logs} (for {temporary.KEEP_DAYS} days)" if session.logs else ""
+        err.print(f"pageloom: what the engines said: {log}{kept}", soft_wrap=True)
         raise
 
 
@@ -114,7 +118,7 @@ class Wish:
 def bring_up_to(line: Line, wish: Wish, run: Run) -> dict[str, Artefact]:
     """Hold the root, make what the recipe's artefacts still lack, write the report."""
     wish.check(line)
-    with lock_root(run.store.root, wish.wait):
+    with lock_root(run.store.root, wish.wait, run.console.print) as held:
         plan = line.plan(run.recipe, run.store, wish.until)
         if wish.start:
             refuse_unfinished(plan, line.stage(wish.start, "--from").name)
@@ -123,7 +127,7 @@ def bring_up_to(line: Line, wish: Wish, run: Run) -> dict[str, Artefact]:
         done = sum(planned.state == "done" for planned in plan)
         run.console.print(heading(run.recipe.name, run.store.root, f"{done} of {len(plan)} stages already done"))
         with recorded(run.recipe, plan, run.store) as record:
-            artefacts = run_plan(plan, run, record)
+            artefacts = run_plan(plan, run, held, record)
             write_report(run.recipe.name, artefacts.values(), run.store)
     return artefacts
 
@@ -179,10 +183,10 @@ def write_report(name: str, artefacts: Iterable[Artefact | None], store: Store) 
     return str(place)
 
 
-def run_plan(plan: Sequence[Planned], run: Run, record: RunRecord | None = None) -> dict[str, Artefact]:
+def run_plan(plan: Sequence[Planned], run: Run, held: Held, record: RunRecord | None = None) -> dict[str, Artefact]:
     """Bring every stage of the plan to a committed artefact; returns them by stage name.
 
-    Raises RequestError or WorkError in one line; what was committed before stays.
+    held: the root's lock. Raises RequestError or WorkError in one line; what was committed before stays.
     """
     if lines := shortages(room_to_do(plan, run.recipe), run.session.nodes()):
         raise RequestError(lines[0])
@@ -194,17 +198,20 @@ def run_plan(plan: Sequence[Planned], run: Run, record: RunRecord | None = None)
         with PeakMemory() as memory:
             for planned in plan:
                 if found := run.store.artefact(planned.stage.name, planned.key):
+                    run.store.tidy(found)
                     run.console.reused(planned.stage.name, planned.key)
                 else:
                     with words_for_people(planned.stage.name, run.store.root, run.logs):
-                        found = run_stage(planned, run, artefacts, memory, wandb_run)
+                        found = run_stage(planned, run, artefacts, memory, wandb_run, held)
                 artefacts[planned.stage.name] = found
     finally:
         wandb_run.finish()
     return artefacts
 
 
-def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory: PeakMemory, wandb_run: Any) -> Artefact:
+def run_stage(
+    planned: Planned, run: Run, artefacts: dict[str, Artefact], memory: PeakMemory, wandb_run: Any, held: Held
+) -> Artefact:
     """Run one stage in its attempt directory and commit it."""
     stage, started = planned.stage, time.time()
     console, store = run.console, run.store
@@ -212,18 +219,22 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
     try:
         seen_again(planned, store.root)
         memory.take()
+        inputs = {need: artefacts[need] for need in stage.needs}
+        for artefact in inputs.values():
+            refuse_changed(artefact)
         mailbox = run.session.start()
-        output = store.attempt(stage.name, planned.key)
+        output = store.attempt(stage.name, planned.key, held.fence)
         run.logs.mkdir(parents=True, exist_ok=True)
         context = Context(
             settings=planned.settings,
             cluster=run.recipe.cluster,
-            inputs={need: artefacts[need] for need in stage.needs},
+            inputs=inputs,
             external=planned.external,
             output=output,
             work=output / WORK,
             track=Track(stage.name, mailbox),
             logs=str(run.logs),
+            root=store.root,
         )
         with Recorder(stage.name, mailbox, output, console.event, wandb_run) as recorder:
             stage.function(context)
@@ -252,10 +263,13 @@ def run_stage(planned: Planned, run: Run, artefacts: dict[str, Artefact], memory
                 counts=context.counts,
                 report=[block.model_dump() for block in context.blocks],
             ),
+            held.check,
         )
     except BaseException:
         console.fail(stage.name)
         raise
+    if artefact.location != output:
+        console.print(f"{stage.name}: another run committed it first ({artefact.location}); that one is used")
     console.end(stage.name, seconds, max(0.0, 1 - work / seconds), peak)
     return artefact
 

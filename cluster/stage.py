@@ -74,7 +74,7 @@ class Context:
     work: for state that a later attempt resumes from (checkpoints); gone once the artefact is committed.
     external: the files its settings name: [{uri, bytes, modified}], and its root lists: [{uri, entries, digest}].
     track: metrics, progress and working time; picklable, so workers may call it too.
-    logs: local directory for the noise of engines.
+    logs: local directory for the noise of engines. root: where its root lists are.
     """
 
     settings: Any
@@ -85,13 +85,9 @@ class Context:
     work: Location
     track: Track
     logs: str
+    root: Location
     counts: dict[str, Any] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
-
-    @property
-    def root(self) -> Location:
-        """Where the stage's root lists are: the output is ROOT/<stage>/<key>."""
-        return Location(self.output.filesystem, self.output.path.rsplit("/", 2)[0])
 
     def count(self, **values: Any) -> None:
         """Put figures into the artefact's `counts`."""

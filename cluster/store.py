@@ -1,171 +1,65 @@
 """Where a run's work lives: one root, local or object storage, of immutable artefacts.
 
-An artefact is a directory ROOT/<stage>/<key>/ whose `artefact.json` is written last. A directory
-without it does not exist for readers. Files are put in place whole (rename locally, a single PUT on
-object stores), so a kill at any moment leaves either the old state or the new one.
+An artefact is ROOT/<stage>/<key>/artefact.json, written last and never overwritten; it names the directory beside it in which
+the attempt that made it worked (see cluster.attempts), with size and digest of every file. Without it there is no artefact.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
 import time
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
-import xxhash
+from cluster.attempts import attempts_in, begin
+from cluster.conditional import create
+from cluster.errors import RequestError, WorkError
+from cluster.location import Location, digest_bytes, digest_file, in_parallel, is_unfinished, settle
+from cluster.shards import WORK, missing_or_cut, parquet_bytes, read_records, shard_records, write_shard
 
-from cluster import temporary
-from cluster.errors import RequestError
+# What a stage works with, from one place.
+__all__ = [
+    "METRICS",
+    "WORK",
+    "Artefact",
+    "Location",
+    "Manifest",
+    "Store",
+    "digest_bytes",
+    "parquet_bytes",
+    "shard_records",
+    "write_shard",
+]
 
 MANIFEST = "artefact.json"
-WORK = "_work"  # resumable state inside an attempt: never part of the artefact
 METRICS = "metrics.jsonl"  # measured, not derived: outside the artefact's digest
-
-
-def digest_bytes(data: bytes) -> str:
-    """xxh3-128 of `data`, as 32 hex digits."""
-    return xxhash.xxh3_128_hexdigest(data)
-
-
-@dataclass(frozen=True)
-class Location:
-    """A place in a filesystem. Picklable, so that tasks on other machines can write to it."""
-
-    filesystem: pafs.FileSystem
-    path: str
-
-    @classmethod
-    def of(cls, uri: str | Path) -> Location:
-        """Open a local path or an `s3://`, `gs://` URI.
-
-        S3 reads the usual AWS variables and files: credentials, AWS_REGION, AWS_ENDPOINT_URL.
-        Raises RequestError for a scheme nobody serves.
-        """
-        text = str(uri)
-        if "://" not in text:
-            return cls(pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)))
-        try:
-            if text.startswith("s3://"):
-                options: dict[str, Any] = {}
-                if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-                    scheme, _, host = endpoint.rpartition("://")
-                    options = {"endpoint_override": host, "scheme": scheme or "https"}
-                if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
-                    options["region"] = region
-                elif options:
-                    options["region"] = "us-east-1"
-                return cls(pafs.S3FileSystem(**options), text.removeprefix("s3://").rstrip("/"))
-            filesystem, path = pafs.FileSystem.from_uri(text)
-            return cls(filesystem, path)
-        except (ValueError, OSError) as error:
-            raise RequestError(f"{text}: cannot open this location ({error}); use a local path, s3:// or gs://") from error
-
-    def __truediv__(self, name: str) -> Location:
-        return Location(self.filesystem, f"{self.path}/{name}")
-
-    def __str__(self) -> str:
-        return self.path if self.is_local else f"{self.filesystem.type_name}://{self.path}"
-
-    @property
-    def name(self) -> str:
-        return self.path.rsplit("/", 1)[-1]
-
-    @property
-    def is_local(self) -> bool:
-        return isinstance(self.filesystem, pafs.LocalFileSystem)
-
-    def exists(self) -> bool:
-        return self.filesystem.get_file_info(self.path).type != pafs.FileType.NotFound
-
-    def read_bytes(self) -> bytes:
-        with self.filesystem.open_input_stream(self.path, compression=None) as stream:
-            return stream.read()
-
-    def read_json(self) -> Any:
-        return json.loads(self.read_bytes())
-
-    def open(self) -> Any:
-        """A seekable pyarrow NativeFile, for Parquet readers and random access."""
-        return self.filesystem.open_input_file(self.path)
-
-    def write_bytes(self, data: bytes) -> None:
-        """Put a whole file in place: readers see all of it or nothing."""
-        if not self.is_local:
-            with self.filesystem.open_output_stream(self.path, compression=None) as stream:
-                stream.write(data)
-            return
-        target = Path(self.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with open(unfinished, "xb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(unfinished, target)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-
-    def write_json(self, value: Any) -> None:
-        self.write_bytes(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode())
-
-    def files(self) -> list[str]:
-        """Every file below, as sorted relative paths. Empty where nothing exists."""
-        selector = pafs.FileSelector(self.path, recursive=True, allow_not_found=True)
-        return sorted(
-            info.path[len(self.path) + 1 :]
-            for info in self.filesystem.get_file_info(selector)
-            if info.type == pafs.FileType.File
-        )
-
-    def directories(self) -> list[str]:
-        """Names of the immediate sub-directories, sorted."""
-        selector = pafs.FileSelector(self.path, allow_not_found=True)
-        return sorted(
-            info.base_name for info in self.filesystem.get_file_info(selector) if info.type == pafs.FileType.Directory
-        )
-
-    def delete(self) -> None:
-        """Remove this file or directory tree; nothing to do where it is absent."""
-        info = self.filesystem.get_file_info(self.path)
-        if info.type == pafs.FileType.Directory:
-            self.filesystem.delete_dir(self.path)
-        elif info.type == pafs.FileType.File:
-            self.filesystem.delete_file(self.path)
-
-    def upload(self, directory: Path) -> None:
-        """Copy every file of a local directory to below this location."""
-        self.filesystem.create_dir(self.path, recursive=True)
-        pafs.copy_files(str(directory), self.path, pafs.LocalFileSystem(), self.filesystem)
-
-    @contextmanager
-    def as_local(self) -> Iterator[Path]:
-        """This directory as a local path: itself where it is local, else a temporary copy."""
-        if self.is_local:
-            yield Path(self.path)
-            return
-        with temporary.directory("copy") as copy:
-            pafs.copy_files(self.path, copy, self.filesystem, pafs.LocalFileSystem())
-            yield Path(copy)
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A committed result of a stage: where it is and what it says of itself."""
+    """A committed result of a stage: where its files are and what it says of itself."""
 
     location: Location
     manifest: Mapping[str, Any]
+
+    @classmethod
+    def at(cls, place: Location) -> Artefact | None:
+        """The artefact whose directory ROOT/<stage>/<key> is `place`, None while it is not committed."""
+        try:
+            manifest = (place / MANIFEST).read_json()
+        except FileNotFoundError:
+            return None
+        attempt = manifest.get("attempt")  # roots of before attempts had directories have none
+        return cls(place / attempt if attempt else place, manifest)
+
+    @property
+    def place(self) -> Location:
+        """ROOT/<stage>/<key>, the directory of the manifest: what `Artefact.at` opens."""
+        return self.location.parent if self.manifest.get("attempt") else self.location
 
     @property
     def stage(self) -> str:
@@ -197,7 +91,7 @@ class Artefact:
 
 @dataclass
 class Manifest:
-    """What `artefact.json` holds. Field names are the file's keys."""
+    """What `artefact.json` holds. Field names are the file's keys. attempt: the directory of the files, beside it."""
 
     stage: str
     key: str
@@ -219,6 +113,7 @@ class Manifest:
     values: dict[str, Any] = field(default_factory=dict)  # what of settings and recipe is in the key
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
+    attempt: str = ""
 
 
 class Store:
@@ -253,87 +148,95 @@ class Store:
             )
             raise RequestError(f"{self.root}: cannot be the root ({said}); {remedy}") from error
 
+    def place(self, stage: str, key: str) -> Location:
+        """The directory of an artefact: its manifest, and the attempts at it."""
+        return self.root / stage / key
+
     def artefact(self, stage: str, key: str) -> Artefact | None:
         """The committed artefact, or None while there is none."""
-        place = self.root / stage / key
-        manifest = place / MANIFEST
-        return Artefact(place, manifest.read_json()) if manifest.exists() else None
+        return Artefact.at(self.place(stage, key))
 
     def artefacts(self, stage: str) -> list[Artefact]:
         """All committed artefacts of a stage, oldest first."""
-        found = [self.artefact(stage, key) for key in (self.root / stage).directories()]
+        found = in_parallel(lambda key: self.artefact(stage, key), (self.root / stage).directories())
         return sorted((a for a in found if a is not None), key=lambda a: a.manifest["committed"])
 
+    def attempt(self, stage: str, key: str, fence: int = 1) -> Location:
+        """The directory to work in, with what an earlier attempt can be resumed from. fence: number of the root's holder."""
+        return begin(self.place(stage, key), fence)
+
+    def commit(self, attempt: Location, manifest: Manifest, check: Callable[[], None] | None = None) -> Artefact:
+        """Make the attempt visible; returns the artefact, which is another attempt's where that was faster.
+
+        check: called before the manifest is written; raises where the root is no longer held.
+        Raises WorkError where a shard's file is not what its record says.
+        """
+        manifest.files, manifest.attempt, manifest.committed = describe(attempt), attempt.name, time.time()
+        if check is not None:
+            check()
+        data = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False).encode()
+        if create(attempt.parent / MANIFEST, data):
+            artefact = Artefact(attempt, asdict(manifest))
+            self.tidy(artefact)
+            return artefact
+        committed = self.artefact(manifest.stage, manifest.key)
+        if committed is None:
+            raise WorkError(f"{attempt.parent}: its manifest was written and deleted by another process meanwhile; run again")
+        if committed.location != attempt:
+            attempt.delete()
+        return committed
+
+    def tidy(self, artefact: Artefact) -> int:
+        """Delete what is left beside a committed artefact's files, for holders of the root: the state that its attempt
+        resumed from, other attempts, manifests that killed writers left. Returns how many went.
+        """
+        attempt, place = artefact.location, artefact.place
+        gone = [attempt / WORK] if WORK in attempt.directories() else []
+        gone += [place / name for name in attempts_in(place) if name != attempt.name]
+        if place.is_local:
+            gone += [place / name for name in place.own_files() if is_unfinished(name)]
+        for each in gone:
+            each.delete()
+        return len(gone)
+
     def discard(self, stage: str, key: str) -> None:
-        """Take an artefact out of the root, its manifest first: from then on it is not there for anybody."""
-        place = self.root / stage / key
+        """Delete an artefact and all attempts at it, for holders of the root. The manifest first: nobody sees half of it."""
+        place = self.place(stage, key)
         (place / MANIFEST).delete()
         place.delete()
 
-    def attempt(self, stage: str, key: str) -> Location:
-        """The directory to work in. Keeps what an earlier attempt can resume from, clears the rest."""
-        place = self.root / stage / key
-        resumable = {record["path"] for record in shard_records(place).values()}
-        for name in place.files():
-            if name not in resumable and not name.startswith(f"{WORK}/"):
-                (place / name).delete()
-        return place
 
-    def commit(self, place: Location, manifest: Manifest) -> Artefact:
-        """Make the attempt visible: digest its files, drop its working state, write the manifest last."""
-        known = {record["path"]: record for record in shard_records(place).values()}
-        for name in place.files():
-            if name.startswith(f"{WORK}/"):
-                continue
-            if name in known:
-                size, digest = known[name]["bytes"], known[name]["digest"]
-            else:
-                size, digest = digest_file(place / name)
-            manifest.files.append({"path": name, "bytes": size, "digest": digest})
-        manifest.committed = time.time()
-        (place / MANIFEST).write_json(asdict(manifest))
-        (place / WORK).delete()
-        return Artefact(place, asdict(manifest))
+def describe(attempt: Location) -> list[dict[str, Any]]:
+    """What a manifest says of an attempt's files: [{path, bytes, digest}], all of them on the disk when it returns.
 
-
-def digest_file(place: Location, block: int = 1 << 22) -> tuple[int, str]:
-    """Size in bytes and xxh3-128 of a file, read in blocks of `block` bytes."""
-    state, size = xxhash.xxh3_128(), 0
-    with place.filesystem.open_input_stream(place.path, compression=None) as stream:
-        while chunk := stream.read(block):
-            state.update(chunk)
-            size += len(chunk)
-    return size, state.hexdigest()
-
-
-# Shards: how a long stage resumes inside itself.
-
-
-def write_shard(place: Location, index: int, name: str, data: bytes, **counts: Any) -> None:
-    """Commit one shard of an attempt: the file, then its record. A shard with a record is never redone.
-
-    place: the attempt's directory (`ctx.output`); name: file name inside it, the same at every attempt.
-    counts: JSON values that the stage wants back from `shard_records`.
+    Deletes what killed writers left. Raises WorkError where a shard's file is not what its record says.
     """
-    (place / name).write_bytes(data)
-    record = {"path": name, "bytes": len(data), "digest": digest_bytes(data), "counts": counts}
-    (place / WORK / "shards" / f"{index:06d}.json").write_json(record)
+    sizes = attempt.sizes()
+    records = {record["path"]: record for record in read_records(attempt, list(sizes)).values()}
+    for record in records.values():
+        if missing_or_cut(record, sizes):
+            raise WorkError(
+                f"{attempt / record['path']}: {sizes.get(record['path'], 'no')} bytes where {record['bytes']} were written; "
+                "something else changes the root; run again"
+            )
+    made = [name for name in sizes if not name.startswith(f"{WORK}/")]
+    for name in filter(is_unfinished, made):
+        (attempt / name).delete()
 
+    def told(name: str) -> dict[str, Any]:
+        if name in records:
+            size, digest = records[name]["bytes"], records[name]["digest"]
+        else:
+            size, digest = digest_file(attempt / name)
+            if attempt.is_local:  # the shards are already
+                settle(Path(attempt.path, name))
+        return {"path": name, "bytes": size, "digest": digest}
 
-def shard_records(place: Location) -> dict[int, dict[str, Any]]:
-    """The shards that an attempt has finished: index -> {path, bytes, digest, counts}."""
-    records = place / WORK / "shards"
-    return {int(name.removesuffix(".json")): (records / name).read_json() for name in records.files() if name.endswith(".json")}
-
-
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A pyarrow Table as one Parquet file (zstd), the same bytes for the same rows."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", store_schema=True)
-    return sink.getvalue()
-
-
-# External inputs
+    files = in_parallel(told, [name for name in made if not is_unfinished(name)])
+    if attempt.is_local:
+        for directory in {parent for name in made for parent in Path(name).parents}:
+            settle(Path(attempt.path, directory))
+    return files
 
 
 def first_words(error: OSError) -> str:

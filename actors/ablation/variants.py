@@ -11,6 +11,7 @@ from actors.ablation.passages import read_passages
 from actors.ablation.settings import Ablation, MeasurementSettings
 from actors.check import check_recipe
 from cluster.errors import RequestError
+from cluster.holder import Held
 from cluster.line import Line
 from cluster.plan import Planned, make_plan
 from cluster.recipe import Recipe, load_recipe
@@ -92,10 +93,10 @@ def plan_models(chosen: Sequence[tuple[str, Recipe]], line: Line, store: Store) 
     return models
 
 
-def run_all(models: Sequence[Model], run: Run) -> list[dict[str, Artefact]]:
+def run_all(models: Sequence[Model], run: Run, held: Held) -> list[dict[str, Artefact]]:
     """Train and measure each; what variants have in common is made once. Returns each model's artefacts by stage name."""
     found = []
     for number, model in enumerate(models, 1):
         run.console.print(f"{number} of {len(models)}  {model.variant}")
-        found.append(run_plan(model.plan, replace(run, recipe=model.recipe)))
+        found.append(run_plan(model.plan, replace(run, recipe=model.recipe), held))
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ class Embedded:
             return self._mailbox
         refuse_another_ray()
         temporary.remove_abandoned()
-        self.logs = temporary.make_directory("ray")
+        self.logs = temporary.make_directory("ray", for_sockets=True)
         others = set(psutil.Process().children())
         self._environment = Environment(own_variables())
         try:
@@ -120,8 +119,10 @@ class Embedded:
         if self._environment is not None and not left.is_alive():  # a Ray that still ends needs its token
             self._environment.restore()
             self._environment = None
-        if self.logs is not None and not self.keep_logs:
-            shutil.rmtree(self.logs, ignore_errors=True)
+        if self.logs is not None and self.keep_logs:
+            temporary.keep(self.logs)
+        elif self.logs is not None:
+            temporary.remove_directory(self.logs)
 
 
 def own_variables() -> dict[str, str]:
@@ -155,7 +156,7 @@ def detected_gpus() -> int:
 def longest_socket_path(temporary_files: str) -> str:
     """The longest path of a socket of an embedded Ray whose directory is made in `temporary_files`."""
     pid = "4194304"  # the largest that Linux gives
-    ours = f"{temporary.PREFIX}{pid}-ray-12345678"
+    ours = f"{temporary.PREFIX}ray-12345678"
     return f"{temporary_files}/{ours}/{RAY_DIRECTORY}/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"
 
 

@@ -53,10 +53,10 @@ class PydocServer:
 
     def __enter__(self) -> PydocServer:
         self._refuse_taken_port()
-        self.home = temporary.directory("pydoc")
+        self.home = temporary.make_directory("pydoc")
         environment = {
             "PATH": os.defpath,
-            "HOME": self.home.name,
+            "HOME": str(self.home),
             "BROWSER": "true",  # what a module opens in a browser is given to /bin/true
             "LANG": "C.UTF-8",
             "TERM": "dumb",
@@ -66,7 +66,7 @@ class PydocServer:
             stdin=subprocess.PIPE,  # kept open: the server quits at the end of its input
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            cwd=self.home.name,
+            cwd=self.home,
             env=environment,
         )
         try:
@@ -81,7 +81,7 @@ class PydocServer:
         self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
-        self.home.cleanup()
+        temporary.remove_directory(self.home)
 
     def _refuse_taken_port(self) -> None:
         with socket.socket() as probe:

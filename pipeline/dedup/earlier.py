@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.errors import RequestError
-from cluster.store import MANIFEST, Artefact, Location, write_shard
+from cluster.store import Artefact, Location, write_shard
 from pipeline.dedup.decisions import dropped
 from pipeline.dedup.exact import PREFERRED
 from pipeline.dedup.near.candidates import shard_run
@@ -37,22 +37,21 @@ def open_earlier(settings: DedupSettings) -> list[Earlier]:
 
 def open_one(number: int, uri: str, settings: DedupSettings) -> Earlier:
     place = Location.of(uri.rstrip("/"))
-    if not (place / MANIFEST).exists():
+    if (artefact := Artefact.at(place)) is None:
         raise RequestError(f"dedup.against: no finished artefact at {uri}; give the directory ROOT/dedup/KEY of one")
-    artefact = Artefact(place, (place / MANIFEST).read_json())
     if artefact.stage != "dedup":
         raise RequestError(f"dedup.against: {uri} is an artefact of `{artefact.stage}`; give one of `dedup`")
     check_same(uri, artefact.manifest["settings"], settings)
     root = Location(place.filesystem, place.path.rsplit("/", 2)[0])
-    pages = root / "pages" / artefact.manifest["parents"]["pages"]
-    if not (pages / MANIFEST).exists():
-        raise RequestError(f"dedup.against: the pages of {uri} are not at {pages}; candidates are compared with their texts")
+    there = root / "pages" / artefact.manifest["parents"]["pages"]
+    if (pages := Artefact.at(there)) is None:
+        raise RequestError(f"dedup.against: the pages of {uri} are not at {there}; candidates are compared with their texts")
     index: dict[str, list[Location]] = {}
     for file in artefact.manifest["files"]:
         if file["path"].startswith("index/"):
             place_of_run = artefact.location / file["path"]
             index.setdefault(place_of_run.name.partition("-")[0], []).append(place_of_run)
-    return Earlier(number, index, page_shards(Artefact(pages, (pages / MANIFEST).read_json())))
+    return Earlier(number, index, page_shards(pages))
 
 
 def check_same(uri: str, before: Mapping[str, Any], settings: DedupSettings) -> None:

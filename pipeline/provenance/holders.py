@@ -75,7 +75,7 @@ def find_holders(store: Store, stages: Sequence[str], forgotten: Forgotten) -> H
                         found["tokens", tokens.key] = tokens, ", ".join(shards)
     made_from(artefacts, found)
     ordered = sorted(found.items(), key=lambda each: (stages.index(each[0][0]), each[1][0].manifest["committed"]))
-    return Held([Holder(stage, key, str(each.location), holds) for (stage, key), (each, holds) in ordered], list(twins))
+    return Held([Holder(stage, key, str(each.place), holds) for (stage, key), (each, holds) in ordered], list(twins))
 
 
 def children(artefacts: Sequence[Artefact], parent: Artefact) -> Iterator[Artefact]:

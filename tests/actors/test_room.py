@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 def context(place: Path, cluster: ClusterSettings, settings: Any = None) -> Context:
     output = Location.of(place)
     inputs: Any = dict.fromkeys(("assistant", "judge", "corpus", "base", "aligned"), SimpleNamespace(location=output))
-    return Context(settings, cluster, inputs, [], output, output / WORK, None, str(place))  # type: ignore[arg-type]
+    return Context(settings, cluster, inputs, [], output, output / WORK, None, str(place), output)  # type: ignore[arg-type]
 
 
 def counted(needs: Callable[[Any], Sequence[Bundle]], cluster: ClusterSettings) -> Counter[tuple[float, float]]:

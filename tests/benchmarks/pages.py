@@ -28,6 +28,7 @@ from rich.console import Console
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.recipe import load_recipe, recipe_model
 from cluster.run import Run, run_plan
@@ -95,7 +96,9 @@ def run_here(archives: Path, root: Path, workers: int) -> tuple[dict[str, Artefa
     watcher.start()
     try:
         plan = make_plan(recipe, STAGES, store, "pages")
-        artefacts = run_plan(plan, Run(recipe, store, session, RunConsole(Console(quiet=True)), root / "logs"))
+        run = Run(recipe, store, session, RunConsole(Console(quiet=True)), root / "logs")
+        with lock_root(store.root) as held:
+            artefacts = run_plan(plan, run, held)
     finally:
         stop.set()
         watcher.join()

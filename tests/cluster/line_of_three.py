@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from cluster.errors import RequestError
+from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
 from cluster.run import Run, run_plan
@@ -72,8 +73,9 @@ if __name__ == "__main__":
     try:
         session.check()
         run = Run(recipe, store, session, RunConsole(Console()), Path(sys.argv[1], "logs"))
-        for name in run_plan(make_plan(recipe, STAGES, store), run):
-            print("committed", name)
+        with lock_root(store.root) as held:
+            for name in run_plan(make_plan(recipe, STAGES, store), run, held):
+                print("committed", name)
     except RequestError as error:
         sys.exit(str(error))
     finally:

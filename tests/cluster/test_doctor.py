@@ -1,4 +1,5 @@
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -6,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
-from cluster import doctor
+from cluster import doctor, temporary
 from cluster.doctor import Check, run_checks
 from cluster.resources import Bundle, Node, missing
 from cluster.settings import ClusterSettings
-from cluster.temporary import PREFIX
+from cluster.temporary import HOLD, PREFIX
 
 
 def look(root: str, ports: Mapping[str, int] | None = None, **needs: Sequence[Bundle]) -> list[Check]:
@@ -163,7 +163,10 @@ def test_a_disk_for_temporary_files_that_ray_would_not_write_to_fails(monkeypatc
     assert check.value.startswith("4.0 GiB free at ")
 
 
-def test_a_tmpdir_too_long_for_sockets_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tmpdir_too_long_for_sockets_is_measured_where_no_short_one_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp" + "x" * 100)
+    assert doctor.sockets().state == "ok"  # Ray's directory is made in another one
+    monkeypatch.setattr(temporary, "SHORT", ())
     monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     fits = doctor.sockets()
     assert fits.state == "ok"
@@ -197,13 +200,12 @@ def test_an_object_store_that_answers_passes_and_one_that_does_not_fails(s3_root
 
 
 def test_directories_of_killed_runs_are_noticed() -> None:
-    dead = next(pid for pid in range(2**22 - 1, 0, -1) if not psutil.pid_exists(pid))
-    directory = Path(tempfile.gettempdir(), f"{PREFIX}{dead}-test-x")
-    directory.mkdir()
+    directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}test-"))
+    (directory / HOLD).touch()  # which nobody has locked
     try:
         assert "directories of killed runs" in doctor.leftovers().value
     finally:
-        directory.rmdir()
+        shutil.rmtree(directory)
 
 
 def test_the_doctor_imports_nothing_that_may_be_broken() -> None:

@@ -13,8 +13,11 @@ import pytest
 from rich.console import Console
 
 from cluster.errors import RequestError, WorkError
-from cluster.run import causes, words_for_people
-from cluster.store import Location, Store
+from cluster.lock import lock_root
+from cluster.plan import make_plan
+from cluster.run import Run, causes, run_plan, words_for_people
+from cluster.session import open_session
+from cluster.store import Location, Manifest, Store
 from cluster.track.console import RunConsole
 
 LINE = Path(__file__).with_name("line_of_three.py")
@@ -140,3 +143,22 @@ def test_progress_adds_up_over_workers_and_absolute_reports_win(capsys: pytest.C
     assert capsys.readouterr().out.split() == [
         *("✓", "pages", "1", "min", "05", "s", "25%", "start-up", "3.0", "GiB", "9", "pages")
     ]
+
+
+def test_a_stage_is_not_run_on_an_input_whose_files_changed(tmp_path: Path) -> None:
+    from tests.cluster.line_of_three import STAGES, Line
+
+    recipe, store = Line(name="line", root=str(tmp_path)), Store(tmp_path)
+    numbers = make_plan(recipe, STAGES, store)[0]
+    place = store.attempt("numbers", numbers.key)
+    (place / "numbers.json").write_json([1])
+    blank = {"settings": {}, "parents": {}, "external": [], "version": "1", "pageloom": "0", "host": ""}
+    store.commit(place, Manifest("numbers", numbers.key, **blank, started=0, seconds=1, work_seconds=1, peak_memory_bytes=0))  # type: ignore[arg-type]
+    (place / "numbers.json").delete()
+    session = open_session(recipe.cluster, store.root)  # which it is refused before the start of
+    run = Run(recipe, store, session, RunConsole(Console(quiet=True)), tmp_path / "logs")
+    with (
+        lock_root(store.root) as held,
+        pytest.raises(WorkError, match=r"numbers\.json: missing; .*`pageloom run --force numbers`"),
+    ):
+        run_plan(make_plan(recipe, STAGES, store), run, held)

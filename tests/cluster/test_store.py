@@ -13,7 +13,8 @@ import pyarrow.fs as pafs
 import pytest
 import xxhash
 
-from cluster.errors import RequestError
+from cluster.attempts import BEGUN
+from cluster.errors import RequestError, WorkError
 from cluster.inputs import candidates, expand
 from cluster.store import MANIFEST, WORK, Location, Manifest, Store, shard_records, write_shard
 
@@ -45,7 +46,7 @@ def test_a_new_attempt_keeps_finished_shards_and_working_state_and_clears_the_re
     (place / "half-written").write_bytes(b"x")
     (place / WORK / "checkpoint").write_bytes(b"state")
     again = store.attempt("pages", "k1")
-    assert again.files() == [f"{WORK}/checkpoint", f"{WORK}/shards/000003.json", "part-000003.parquet"]
+    assert again.files() == [BEGUN, f"{WORK}/checkpoint", f"{WORK}/shards/000003.json", "part-000003.parquet"]
     assert shard_records(again)[3]["counts"] == {"kept": 7}
 
 
@@ -54,9 +55,154 @@ def test_committing_drops_the_working_state_and_records_shards_with_the_digest_o
     write_shard(place, 0, "part-000000.parquet", b"rows")
     (place / "other.json").write_bytes(b"{}")
     artefact = store.commit(place, manifest())
-    assert place.files() == [MANIFEST, "other.json", "part-000000.parquet"]
+    assert place.parent.files() == ["000001/other.json", "000001/part-000000.parquet", MANIFEST]
     digests = {file["path"]: file["digest"] for file in artefact.manifest["files"]}
     assert digests == {name: xxhash.xxh3_128((place / name).read_bytes()).hexdigest() for name in digests}
+
+
+def test_what_a_killed_writer_left_is_no_part_of_the_artefact_and_goes(store: Store) -> None:
+    place = store.attempt("pages", "k1")
+    write_shard(place, 0, "part-000000.parquet", b"rows")
+    for name in (".part-000000.parquet.0123456789abcdef0123456789abcdef", "model/.weights.0123456789abcdef0123456789abcdef"):
+        (place / name).write_bytes(b"half")
+    (place / "model" / "weights").write_bytes(b"whole")
+    artefact = store.commit(place, manifest())
+    assert [file["path"] for file in artefact.manifest["files"]] == ["model/weights", "part-000000.parquet"]
+    assert artefact.location.files() == ["model/weights", "part-000000.parquet"]
+
+
+def test_an_attempt_takes_over_what_an_earlier_holder_finished_and_the_commit_deletes_the_others(store: Store) -> None:
+    first = store.attempt("pages", "k1", 3)
+    for index in range(2):
+        write_shard(first, index, f"part-{index}", b"rows")
+    (first / "cut").write_bytes(b"x")
+    (first / WORK / "train" / "state").write_bytes(b"step 7")
+    (first / "part-1").delete()  # as after a power failure
+    second = store.attempt("pages", "k1", 12)
+    assert second.name == "000012"
+    assert sorted(shard_records(second)) == [0]
+    assert (second / WORK / "train" / "state").read_bytes() == b"step 7"
+    assert not (second / "cut").exists()
+    if not store.root.is_local:
+        assert (first / "part-0").exists()  # its holder may be alive
+    artefact = store.commit(second, manifest())
+    assert artefact.place.directories() == ["000012"]
+    assert artefact.location.files() == ["part-0"]
+
+
+def test_the_newest_attempt_is_taken_over_by_its_number_not_by_its_name(store: Store) -> None:
+    for fence in (999_999, 1_000_000):
+        (store.attempt("pages", "k1", fence) / WORK / "state").write_json(fence)
+    newest = store.attempt("pages", "k1", 1_000_001)
+    assert (newest / WORK / "state").read_json() == 1_000_000
+
+
+def test_a_holder_that_tries_again_goes_on_from_its_own_state(store: Store) -> None:
+    for fence in (1, 2):
+        (store.attempt("pages", "k1", fence) / WORK / "state").write_json(fence)
+    assert (store.attempt("pages", "k1", 2) / WORK / "state").read_json() == 2
+
+
+def test_a_local_file_is_on_the_disk_with_its_name_when_its_writing_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: settled.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    Location.of(tmp_path / "new" / "file").write_bytes(b"x")
+    made, content, name = settled
+    assert (made, name) == (str(tmp_path), f"{tmp_path}/new")
+    assert content.startswith(f"{tmp_path}/new/.file.")
+
+
+def test_an_adoption_that_was_cut_short_is_done_again_from_what_it_came_from(store: Store) -> None:
+    first = store.attempt("pages", "k1", 1)
+    for index in range(2):
+        write_shard(first, index, f"part-{index}", b"rows")
+    cut = store.place("pages", "k1") / "000002"
+    (cut / "part-0").write_bytes(b"rows")  # and no mark that it had begun
+    assert sorted(shard_records(store.attempt("pages", "k1", 3))) == [0, 1]
+
+
+def test_a_late_holder_overwrites_no_commit_and_the_one_that_lost_uses_it(store: Store) -> None:
+    early, late = store.attempt("pages", "k1", 1), Location.of(str(store.root)) / "pages" / "k1" / "000002"
+    (early / "data").write_bytes(b"early")
+    assert store.commit(early, manifest()).location == early
+    (late / "data").write_bytes(b"late, and longer")
+    used = store.commit(late, manifest())
+    assert used.location == early
+    assert (used.location / "data").read_bytes() == b"early"
+    assert used.place.directories() == ["000001"]
+
+
+def test_a_holder_that_lost_the_root_commits_nothing(store: Store) -> None:
+    def check() -> None:
+        raise WorkError("lost")
+
+    place = store.attempt("pages", "k1")
+    with pytest.raises(WorkError, match="lost"):
+        store.commit(place, manifest(), check)
+    assert store.artefact("pages", "k1") is None
+
+
+def test_a_shard_that_is_not_as_it_was_recorded_stops_the_commit(store: Store) -> None:
+    place = store.attempt("pages", "k1")
+    write_shard(place, 0, "part-0", b"rows")
+    (place / "part-0").write_bytes(b"ro")
+    with pytest.raises(WorkError, match=r"part-0: 2 bytes where 4 were written; .*run again"):
+        store.commit(place, manifest())
+
+
+def test_what_a_kill_behind_the_manifest_left_goes_with_the_next_look(store: Store) -> None:
+    place = store.attempt("pages", "k1")
+    artefact = store.commit(place, manifest())
+    (place / WORK / "optimiser").write_bytes(b"large")
+    (artefact.place / "000009" / "data").write_bytes(b"of a holder that lost the root")
+    assert store.tidy(artefact) == 2
+    assert artefact.place.files() == [MANIFEST]
+    assert store.tidy(artefact) == 0
+
+
+def test_shards_beyond_a_million_keep_their_own_records(tmp_path: Path) -> None:
+    place = Location.of(tmp_path)
+    for index in (123456, 1234560, 1234567):
+        write_shard(place, index, f"part-{index}", b"x", number=index)
+    assert {index: record["counts"]["number"] for index, record in shard_records(place).items()} == {
+        123456: 123456,
+        1234560: 1234560,
+        1234567: 1234567,
+    }
+
+
+def test_everything_is_on_the_disk_before_the_manifest_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, source = Store(tmp_path / "root"), tmp_path / "model"
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "weights").write_bytes(b"weights")
+    settled: list[str] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        settled.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    place = store.attempt("pages", "k1")
+    place.upload(source)
+    Path(place.path, "beside").mkdir()
+    Path(place.path, "beside", "plain").write_bytes(b"by a library")  # which does not care
+    store.commit(place, manifest())
+    named = next(number for number, path in enumerate(settled) if f"/.{MANIFEST}." in path)
+    before = set(settled[:named])
+    top = place.path
+    assert {
+        f"{top}/deep",
+        f"{top}/beside",
+        f"{top}/beside/plain",
+        top,
+        f"{tmp_path}/root/pages/k1",
+        f"{tmp_path}/root",
+    } <= before
+    assert any(path.startswith(f"{top}/deep/.weights.") for path in before)
+    assert f"{tmp_path}/root/pages/k1" in settled[named:]
 
 
 def test_the_artefacts_digest_ignores_what_was_measured_and_sees_every_other_byte(tmp_path: Path) -> None:

@@ -1,16 +1,120 @@
+"""Temporary directories: whose they are follows from a lock, and what is nobody's goes."""
+
+import os
+import stat
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from cluster.temporary import abandoned, directory, remove_abandoned
+import pytest
+
+from cluster import temporary
+from cluster.temporary import abandoned, directory, keep, make_directory, remove_abandoned, remove_directory
 
 LEAVE_ONE = "import os, cluster.temporary as t; print(t.make_directory('test'), flush=True); os.kill(os.getpid(), 9)"
+OTHER_NAMESPACE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_stays() -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of temporary files of one's own."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(temporary, "SHORT", ())
+    return tmp_path
+
+
+def left_by_a_killed_process() -> Path:
     killed = subprocess.run([sys.executable, "-c", LEAVE_ONE], capture_output=True, text=True, check=False)
-    left = killed.stdout.strip()
+    return Path(killed.stdout.strip())
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_stays(folder: Path) -> None:
+    left = left_by_a_killed_process()
     with directory("test") as mine:
-        assert left in map(str, abandoned())
-        assert mine not in map(str, abandoned())
+        Path(mine, "file").touch()
+        assert abandoned() == [left]
         remove_abandoned()
-        assert left not in map(str, abandoned())
+        assert not left.exists()
+        assert Path(mine, "file").exists()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def stranger(folder: Path) -> Iterator[Path]:
+    """The directory of a living process that this one cannot see by its id: it counts its processes by itself."""
+    program = "import sys, cluster.temporary as t; print(t.make_directory('test'), flush=True); sys.stdin.read()"
+    command = [*OTHER_NAMESPACE, sys.executable, "-c", program]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    told = process.stdout.readline().strip()
+    if not told:
+        pytest.skip("this machine lets nobody make a namespace of processes")
+    yield Path(told)
+    process.communicate("")
+
+
+def test_a_living_process_of_another_container_keeps_its_directory(stranger: Path) -> None:
+    remove_abandoned()
+    assert stranger.exists()
+
+
+def test_a_directory_whose_path_was_told_stays_for_days_and_then_goes(folder: Path) -> None:
+    left = left_by_a_killed_process()
+    keep(left)
+    remove_abandoned()
+    assert left.exists()
+    past = time.time() - (temporary.KEEP_DAYS * 86400 + 60)
+    os.utime(left / temporary.KEPT, (past, past))
+    remove_abandoned()
+    assert not left.exists()
+
+
+def test_a_directory_that_is_just_being_made_is_nobodys_prey_and_a_forgotten_one_is(folder: Path) -> None:
+    bare = folder / f"{temporary.PREFIX}test-x"
+    bare.mkdir()
+    assert abandoned() == []
+    past = time.time() - temporary.UNHELD_SECONDS - 60
+    os.utime(bare, (past, past))
+    assert abandoned() == [bare]
+
+
+def test_a_directory_taken_for_an_abandoned_one_while_it_is_made_is_made_again(folder: Path) -> None:
+    first = Path(tempfile.mkdtemp(prefix=f"{temporary.PREFIX}test-"))
+    (first / temporary.HOLD).touch()
+    claim = temporary.claimed(first)
+    assert claim is not None
+    assert not temporary.hold(first)
+    os.close(claim)
+    assert temporary.hold(first)
+    remove_directory(first)
+
+
+def test_only_the_owner_may_enter(folder: Path) -> None:
+    place = make_directory("test")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    remove_directory(place)
+
+
+def test_where_tmpdir_is_too_long_for_sockets_a_short_folder_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 60)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with directory("test") as usual:
+        assert Path(usual).is_relative_to(long)
+    place = make_directory("ray", for_sockets=True)
+    try:
+        socket = f"{place}/r/session_2026-12-31_23-59-59_123456_4194304/sockets/plasma_store"
+        assert len(socket) <= 107
+        assert place in temporary.held
+    finally:
+        remove_directory(place)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert temporary.socket_folder() == "/tmp"

@@ -123,7 +123,7 @@ def worker_of(process: subprocess.Popen[str], name: str) -> psutil.Process | Non
 
 def checkpointed(root: Path, stage: str) -> bool:
     """Whether an attempt at the stage has a checkpoint that Ray Train has registered, so that a restart finds it."""
-    snapshots = (root / stage).glob("*/_work/train/checkpoint_manager_snapshot.json")
+    snapshots = (root / stage).glob("*/*/_work/train/checkpoint_manager_snapshot.json")
     return any("step-" in snapshot.read_text() for snapshot in snapshots)
 
 

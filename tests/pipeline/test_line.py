@@ -18,7 +18,9 @@ import yaml
 from rich.console import Console
 from transformers import AutoTokenizer
 
+from cluster.attempts import BEGUN
 from cluster.errors import RequestError, WorkError
+from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.recipe import load_recipe, read_recipe, recipe_model
 from cluster.run import Run as OneRun
@@ -46,7 +48,8 @@ def run(session: Session, tmp_path: Path) -> Run:
         recipe = load_recipe(recipe_model(STAGES), str(tmp_path / "recipe.yaml"), [*changes, "tracking.wandb=disabled"])
         store, quiet = Store(root), RunConsole(Console(quiet=True))
         plan = make_plan(recipe, STAGES, store, until)
-        return run_plan(plan, OneRun(recipe, store, session, quiet, tmp_path / "logs"))
+        with lock_root(store.root) as held:
+            return run_plan(plan, OneRun(recipe, store, session, quiet, tmp_path / "logs"), held)
 
     # The shipped recipe without the sections of other folders' stages.
     sections = {stage.section for stage in STAGES}
@@ -138,7 +141,7 @@ def test_a_killed_actor_and_a_killed_driver_leave_the_bytes_as_they_would_have_b
     assert undisturbed["records"].counts["with_text"] > 200
 
     # One actor of the pool is killed as soon as a shard is there.
-    attempt = Store(tmp_path / "killed").attempt("records", undisturbed["records"].key)
+    attempt = Store(tmp_path / "killed").place("records", undisturbed["records"].key) / "000001"
     killed = threading.Event()
 
     def kill() -> None:
@@ -163,11 +166,13 @@ def test_a_killed_actor_and_a_killed_driver_leave_the_bytes_as_they_would_have_b
     place = Store(tmp_path / "resumed").root / "records" / undisturbed["records"].key
     manifest = (place / "artefact.json").read_json()
     (place / "artefact.json").delete()
+    attempt = place / manifest["attempt"]
+    (attempt / BEGUN).write_json({})
     for index, file in enumerate(file for file in manifest["files"] if file["path"].startswith("part-")):
         if index % 2 == 0:
             counts = {"records": 0, "kept": 0, "rejected": {}, "about": 0, "unreadable": {}, "set_aside": []}
             record = {"path": file["path"], "bytes": file["bytes"], "digest": file["digest"], "counts": counts}
-            (place / "_work" / "shards" / f"{index:06d}.json").write_json(record)
+            (attempt / "_work" / "shards" / f"{index:06d}.json").write_json(record)
     resumed = run(tmp_path / "resumed", "records", *changes)
     assert digests(resumed) == digests(undisturbed)
     # The recorded shards were not read again: their (made-up) counts are what the ledger adds up.

@@ -58,7 +58,7 @@ class Careful(Deadly):
 
 def context(place: Path) -> Context:
     output, cluster = Location.of(place), SimpleNamespace(data_workers=1)
-    return Context(None, cluster, {}, [], output, output / WORK, Silent(), "")  # type: ignore[arg-type]
+    return Context(None, cluster, {}, [], output, output / WORK, Silent(), "", output)  # type: ignore[arg-type]
 
 
 def units(number: int) -> list[dict[str, Any]]:

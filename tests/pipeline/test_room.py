@@ -46,7 +46,7 @@ def test_crawlers_ask_for_what_is_declared(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("ray.kill", lambda _: None)
     chosen = recipe(2, seeds=[f"http://{host}.example/" for host in "abc"])
     output = Location.of(tmp_path)
-    ctx = Context(chosen.crawl, chosen.cluster, {}, [], output, output / WORK, Silent(), "")  # type: ignore[arg-type]
+    ctx = Context(chosen.crawl, chosen.cluster, {}, [], output, output / WORK, Silent(), "", output)  # type: ignore[arg-type]
     run_crawlers(ctx, chosen.crawl, {f"{host}.example": [] for host in "abc"}, beside_driver=False)
     assert asked == [bundle.cpu for bundle in room.crawlers(chosen)]
 
@@ -64,7 +64,7 @@ def test_a_pool_that_takes_the_whole_cluster_gets_through(tmp_path: Path) -> Non
 
     settings = ClusterSettings(cpus=4, data_workers=4, dashboard=False, object_store_mb=100)
     output = Location.of(tmp_path)
-    ctx = Context(None, settings, {}, [], output, output / WORK, Silent(), "")  # type: ignore[arg-type]
+    ctx = Context(None, settings, {}, [], output, output / WORK, Silent(), "", output)  # type: ignore[arg-type]
     session = Embedded(settings)
     session.start()
     try:

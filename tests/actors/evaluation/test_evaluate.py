@@ -49,7 +49,7 @@ def evaluated(mailbox: Any, inputs: dict[str, Artefact], tmp_path_factory: pytes
     output = Location.of(tmp_path_factory.mktemp("evaluation"))
     settings = EvaluationSettings(prompts=6, samples=2, answer_tokens=16, prompt_tokens=64, resamples=1000, shown=3)
     cluster = ClusterSettings(dashboard=False)
-    ctx = Context(settings, cluster, inputs, [], output, output / WORK, Track("evaluation", mailbox), output.path)
+    ctx = Context(settings, cluster, inputs, [], output, output / WORK, Track("evaluation", mailbox), output.path, output)
     with Recorder("evaluation", mailbox, output, lambda _: None, lambda: None) as recorder:
         evaluate(ctx)
     assert recorder.work_seconds() > 0

@@ -14,6 +14,7 @@ from actors.data.conversations import CONVERSATIONS
 from actors.rl.settings import RlhfSettings
 from actors.stages import STAGES as ACTORS
 from cluster.errors import RequestError, WorkError
+from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
 from cluster.run import Run, run_plan
@@ -112,7 +113,8 @@ def main(root: str, tokenizer: str, sections: dict[str, Any]) -> None:
     try:
         session.check()
         run = Run(recipe, store, session, RunConsole(Console()), Path(root, "logs"))
-        run_plan(make_plan(recipe, STAGES, store), run)
+        with lock_root(store.root) as held:
+            run_plan(make_plan(recipe, STAGES, store), run, held)
     except (RequestError, WorkError) as error:
         sys.exit(str(error))
     finally:

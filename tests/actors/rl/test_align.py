@@ -62,14 +62,14 @@ class Line:
         return artefact
 
     def steps_done(self) -> int:
-        for saved in self.root.glob("aligned/*/_work/coordinator.json"):
+        for saved in self.root.glob("aligned/*/*/_work/coordinator.json"):
             return len(json.loads(saved.read_text())["history"])
         return 0
 
     def checkpointed(self) -> bool:
         """Whether Ray Train has registered a checkpoint: files of one that it has not are no use to a restart."""
         return any(
-            "step-" in file.read_text() for file in self.root.glob("aligned/*/_work/**/checkpoint_manager_snapshot.json")
+            "step-" in file.read_text() for file in self.root.glob("aligned/*/*/_work/**/checkpoint_manager_snapshot.json")
         )
 
 
@@ -117,7 +117,7 @@ def test_a_lost_rank_and_a_lost_driver_go_on_from_the_last_checkpoint(line: Line
     reached = line.steps_done()
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    [first_attempt] = line.root.glob("aligned/*/_work/metrics.jsonl")
+    [first_attempt] = line.root.glob("aligned/*/*/_work/metrics.jsonl")
     earlier = {row["step"]: row for row in map(json.loads, first_attempt.read_text().splitlines())}
 
     line.start()

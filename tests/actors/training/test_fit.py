@@ -47,7 +47,7 @@ class Maker:
 def context(place: Path, mailbox=None, **cluster) -> Context:
     output = Location.of(place)
     settings = ClusterSettings(dashboard=False, checkpoint_seconds=0.001, **cluster)
-    return Context(RUN, settings, {}, [], output, output / WORK, Track("test", mailbox), str(place))
+    return Context(RUN, settings, {}, [], output, output / WORK, Track("test", mailbox), str(place), output)
 
 
 def test_ranks_that_cannot_share_the_batch_evenly_are_refused(tmp_path: Path):

@@ -38,7 +38,7 @@ class Crawl:
         self.track: Any = track or Silent()
 
     def pages(self, texts: Sequence[str], shards: int, **columns: Sequence[Any]) -> Artefact:
-        place = self.store.root / "pages" / "p"
+        place = self.store.attempt("pages", "p")
         size = -(-len(texts) // shards)
         for shard in range(shards):
             at = range(len(texts))[shard * size : (shard + 1) * size]
@@ -58,7 +58,7 @@ class Crawl:
     def context(self, pages: Artefact, settings: DedupSettings, key: str) -> Context:
         place = self.store.attempt("dedup", key)
         cluster: Any = self.cluster
-        return Context(settings, cluster, {"pages": pages}, [], place, place / WORK, self.track, "")
+        return Context(settings, cluster, {"pages": pages}, [], place, place / WORK, self.track, "", self.store.root)
 
     def run(self, pages: Artefact, settings: DedupSettings, key: str = "d", pool: Run = run_here) -> Artefact:
         ctx = self.context(pages, settings, key)

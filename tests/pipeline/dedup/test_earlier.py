@@ -28,7 +28,7 @@ def test_copies_of_an_earlier_crawl_go_and_its_own_pages_stay(tmp_path: Path) ->
     assert list(decisions_of(first)) == [0]  # its edited copy is one letter longer
     # A copy, an edited one that is longer than the old page, something new twice, and something new once.
     texts = [TEXTS[1], edited(TEXTS[2], 2) + " longer", TEXTS[9], edited(TEXTS[9], 3), TEXTS[10]]
-    settings = DedupSettings(against=[str(first.location)])
+    settings = DedupSettings(against=[str(first.place)])
     second = new.run(new.pages(texts, 2), settings)
     gone = decisions_of(second)
     assert gone[0] == {"doc_id": 0, "canonical_id": 1 << CRAWL_BITS | 1, "similarity": 1.0, "reason": "exact_duplicate"}
@@ -40,7 +40,7 @@ def test_copies_of_an_earlier_crawl_go_and_its_own_pages_stay(tmp_path: Path) ->
 
     # A third crawl against both: every copy finds the page that stayed, wherever that is.
     third_root = Crawl(tmp_path / "third")
-    both = DedupSettings(against=[str(first.location), str(second.location)])
+    both = DedupSettings(against=[str(first.place), str(second.place)])
     third = third_root.run(third_root.pages([TEXTS[1], TEXTS[10], TEXTS[11]], 1), both)
     assert {row["doc_id"]: row["canonical_id"] for row in decisions_of(third).values()} == {
         0: 1 << CRAWL_BITS | 1,
@@ -64,7 +64,7 @@ def test_pages_of_earlier_crawls_that_resemble_each_other_both_stay_and_stand_fo
     assert all(true_jaccard(each, near_other) < 0.75 for each in (one, near_both))
     crawls = [Crawl(tmp_path / name) for name in ("first", "second", "new")]
     made = [crawl.run(crawl.pages([text], 1), DedupSettings()) for crawl, text in zip(crawls, (one, other), strict=False)]
-    settings = DedupSettings(against=[str(each.location) for each in made])
+    settings = DedupSettings(against=[str(each.place) for each in made])
     gone = decisions_of(crawls[2].run(crawls[2].pages([near_both, near_other], 1), settings))
     assert {row["doc_id"]: row["canonical_id"] for row in gone.values()} == {0: 1 << CRAWL_BITS, 1: 2 << CRAWL_BITS}
 
@@ -87,14 +87,14 @@ def test_only_rows_of_pages_that_stay_are_in_the_index(tmp_path: Path) -> None:
 def test_exact_copies_are_found_across_crawls_without_signatures_too(tmp_path: Path, near: bool) -> None:
     old, new = Crawl(tmp_path / "old"), Crawl(tmp_path / "new")
     first = old.run(old.pages(TEXTS[:3], 1), DedupSettings(near=near))
-    second = new.run(new.pages(TEXTS[2:5], 1), DedupSettings(near=near, against=[str(first.location)]))
+    second = new.run(new.pages(TEXTS[2:5], 1), DedupSettings(near=near, against=[str(first.place)]))
     assert [(row["doc_id"], row["reason"]) for row in decisions_of(second).values()] == [(0, "exact_duplicate")]
 
 
 def test_artefacts_that_cannot_be_compared_are_refused_in_one_line(tmp_path: Path) -> None:
     old, new = Crawl(tmp_path / "old"), Crawl(tmp_path / "new")
     first = old.run(old.pages(TEXTS[:2], 1), DedupSettings(rows=6, seed=3))
-    pages, uri = new.pages(TEXTS[:2], 1), str(first.location)
+    pages, uri = new.pages(TEXTS[:2], 1), str(first.place)
     with pytest.raises(RequestError, match=r"was made with rows 6 there, 8 here; seed 3 there, 1 here; set dedup\.\* alike"):
         new.run(pages, DedupSettings(against=[uri]))
     with pytest.raises(
@@ -102,7 +102,7 @@ def test_artefacts_that_cannot_be_compared_are_refused_in_one_line(tmp_path: Pat
     ):
         new.run(pages, DedupSettings(against=[str(tmp_path / "nothing")]))
     with pytest.raises(RequestError, match=r"is an artefact of `pages`; give one of `dedup`"):
-        new.run(pages, DedupSettings(against=[str(pages.location)]))
+        new.run(pages, DedupSettings(against=[str(pages.place)]))
     (old.store.root / "pages").delete()
     with pytest.raises(RequestError, match=r"the pages of .* are not at .*/pages/p; candidates are compared with their texts"):
         new.run(pages, DedupSettings(rows=6, seed=3, against=[uri]))

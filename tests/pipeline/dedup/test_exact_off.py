@@ -46,6 +46,6 @@ def test_same_url_works_with_exact_off(decide: Decide) -> None:
 def test_a_later_crawl_finds_its_exact_copies_in_an_index_that_was_made_with_exact_off(tmp_path: Path) -> None:
     first, second = Crawl(tmp_path / "first"), Crawl(tmp_path / "second")
     earlier = first.run(first.pages([" ".join(WORDS)] * 3, 2), OFF)
-    later = DedupSettings(near=False, against=[str(earlier.location)])
+    later = DedupSettings(near=False, against=[str(earlier.place)])
     dedup = second.run(second.pages([" ".join(WORDS), edited("x")], 1), later)
     assert [(row["doc_id"], row["reason"]) for row in decisions_of(dedup).values()] == [(0, "exact_duplicate")]

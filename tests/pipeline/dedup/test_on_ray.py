@@ -99,15 +99,16 @@ def test_a_driver_killed_in_its_phases_ends_with_the_bytes_of_an_undisturbed_run
     root = tmp_path / "killed"
     made_pages(Crawl(root))
     place = root / "dedup" / "d"
+    attempt = place / "000001"
     for mark in chosen or every:
-        kill_once(start(root, session), partial(begun, place, mark))
+        kill_once(start(root, session), partial(begun, attempt, mark))
         assert not (place / "artefact.json").exists()
     process = start(root, session)
     text, _ = process.communicate(timeout=200)
     assert process.returncode == 0, text
     [resumed] = Crawl(root).store.artefacts("dedup")
     assert resumed.digest == undisturbed.digest
-    assert not (place / "_work").exists()
+    assert not (attempt / "_work").exists()
 
 
 def begun(place: Path, mark: str) -> bool:

@@ -62,7 +62,7 @@ def decided(store: Store, rows: list[tuple[str, float, str]], lost: int = 0, **s
     }
     output: Location = store.attempt("pages", "k")
     nowhere: Any = None
-    ctx = Context(PagesSettings(**settings), nowhere, inputs, [], output, output / WORK, Silent(), "")
+    ctx = Context(PagesSettings(**settings), nowhere, inputs, [], output, output / WORK, Silent(), "", store.root)
     run_pages(ctx)
     return inputs["records"], ctx
 

@@ -103,7 +103,7 @@ def collected(place: Path, archives: list[Path], settings: RightsSettings | None
     """place: of the crawl's artefact and of the attempt."""
     output = Location.of(place / "attempt")
     chosen, cluster = SimpleNamespace(rights=settings or RightsSettings()), SimpleNamespace(data_workers=2)
-    ctx = Context(chosen, cluster, {}, [], output, output / WORK, Silent(), "")  # type: ignore[arg-type]
+    ctx = Context(chosen, cluster, {}, [], output, output / WORK, Silent(), "", output)  # type: ignore[arg-type]
     listed = [{"uri": str(path), "bytes": path.stat().st_size} for path in archives]
     return collect_host_rules(ctx, Location.of(place / "crawl"), listed)
 

@@ -1,0 +1,133 @@
+"""What a root holds that no run and no ref names."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from cluster.attempts import BEGUN, attempts_in, half_written
+from cluster.errors import WorkError
+from cluster.location import Location, in_parallel, is_unfinished
+from cluster.runs import REFS, RUNS
+from cluster.shards import WORK
+from cluster.store import Store
+from cluster.verify import strangers
+
+LOGS = "logs"
+KEY = re.compile(r"[0-9a-f]{16}")  # as cluster.plan makes them
+
+Name = tuple[str, str]  # stage, key
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Something to delete. what: for people. bytes, files: all that is in it."""
+
+    place: Location
+    what: str
+    bytes: int
+    files: int
+    artefact: Name | None = None  # whose manifest goes first
+
+    def delete(self, store: Store) -> None:
+        if self.artefact:
+            store.discard(*self.artefact)
+        else:
+            self.place.delete()
+
+
+def named_artefacts(store: Store) -> set[Name] | None:
+    """Every artefact that a run or ref names, with all that they were made from; None for a root without records of runs.
+
+    Raises WorkError for a record that cannot be read: nothing is known of what it names.
+    """
+    runs = records(store.root / RUNS)
+    if not runs:
+        return None
+    pending = [(stage, key) for run in runs.values() for stage, key in run.get("stages", {}).items()]
+    for name, ref in records(store.root / REFS).items():
+        if not {"stage", "key"} <= ref.keys():
+            raise WorkError(f"{store.root / REFS}: {name} names no release; correct or delete it, nothing was deleted")
+        pending.append((ref["stage"], ref["key"]))
+    named: set[Name] = set()
+    while pending:
+        if (each := pending.pop()) in named:
+            continue
+        named.add(each)
+        if artefact := store.artefact(*each):
+            pending += artefact.manifest["parents"].items()
+    return named
+
+
+def records(place: Location) -> dict[str, Mapping[str, Any]]:
+    """The JSON objects in a directory by name. Raises WorkError for one that is none."""
+    names = [name for name in place.files() if name.endswith(".json") and not is_unfinished(name)]
+    return dict(zip([name[:-5] for name in names], in_parallel(lambda name: record(place / name), names), strict=True))
+
+
+def record(place: Location) -> Mapping[str, Any]:
+    try:
+        value = place.read_json()
+        if not isinstance(value, dict):
+            raise ValueError("no JSON object")
+    except ValueError as error:
+        raise WorkError(f"{place}: cannot be read ({error}); correct or delete it, nothing was deleted") from error
+    return value
+
+
+def garbage(store: Store, named: set[Name] | None, log_days: float) -> list[Garbage]:
+    """What may go, for holders of the root. named: what stays; None: every artefact does. log_days: age of logs that go."""
+    found = [each for name in keys_in(store) for each in of_artefact(store, name, named is None or name in named)]
+    return found + old_logs(store, log_days)
+
+
+def keys_in(store: Store) -> list[Name]:
+    """Stage and key of everything that looks like an artefact or an attempt at one."""
+    stages = [name for name in store.root.directories() if name not in (RUNS, REFS, LOGS)]
+    keys = in_parallel(lambda stage: (store.root / stage).directories(), stages)
+    return [(stage, key) for stage, there in zip(stages, keys, strict=True) for key in there if KEY.fullmatch(key)]
+
+
+def of_artefact(store: Store, name: Name, stays: bool) -> Iterator[Garbage]:
+    """What goes of an artefact's directory: all of it, or what is beside its files or, uncommitted, beside what resumes."""
+    place, artefact = store.place(*name), store.artefact(*name)
+    if not stays:
+        yield sized(place, "no run names it", name)
+        return
+    attempts = attempts_in(place)
+    if artefact is None:
+        kept = [each for each in attempts if (place / each / BEGUN).exists()][-1:]
+        left = {f"{each}/{path}": size for each in kept for path, size in (place / each).sizes().items() if half_written(path)}
+    else:
+        kept = [artefact.location.name]
+        if WORK in artefact.location.directories():
+            yield sized(artefact.location / WORK, "state that nothing resumes from")
+        inside = artefact.location.path.removeprefix(place.path).lstrip("/")
+        left = {f"{inside}/{path}".lstrip("/"): size for path, size in strangers(artefact).items()}
+    for other in attempts:
+        if other not in kept:
+            yield sized(place / other, "another attempt")
+    left |= {name: 0 for name in place.own_files() if is_unfinished(name)}
+    for path, size in left.items():
+        yield Garbage(place / path, "no manifest names it", size, 1)
+
+
+def sized(place: Location, what: str, artefact: Name | None = None) -> Garbage:
+    sizes = place.sizes()
+    return Garbage(place, what, sum(sizes.values()), len(sizes), artefact)
+
+
+def old_logs(store: Store, days: float) -> list[Garbage]:
+    """Logs of runs in which nothing was written for `days`."""
+    logs, found = store.root / LOGS, []
+    for name in logs.directories():
+        selector = pafs.FileSelector((logs / name).path, recursive=True)
+        written = [info.mtime.timestamp() for info in logs.filesystem.get_file_info(selector) if info.mtime]
+        if max(written, default=0) < time.time() - days * 86400:
+            found.append(sized(logs / name, f"logs older than {days:g} days"))
+    return found

@@ -1,0 +1,67 @@
+"""Whether an artefact's files are what its manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cluster.errors import WorkError
+from cluster.location import digest_file, in_parallel
+from cluster.shards import WORK
+from cluster.store import MANIFEST, Artefact
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that is not as it was committed. what: `missing`, or how it differs."""
+
+    artefact: Artefact
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.artefact.location / self.path}: {self.what}"
+
+
+def size_faults(artefact: Artefact) -> list[Fault]:
+    """Files that are missing or have another size. One listing."""
+    sizes = artefact.location.sizes()
+    told = [(file["path"], file["bytes"], sizes.get(file["path"])) for file in artefact.manifest["files"]]
+    return [
+        Fault(artefact, path, "missing" if found is None else f"{found:,} bytes instead of {size:,}")
+        for path, size, found in told
+        if found != size
+    ]
+
+
+def faults(artefact: Artefact, read: Callable[[int], None] = lambda _: None) -> list[Fault]:
+    """Files that are missing or differ in any byte. Reads all of them; `read` is told the bytes of each that has been."""
+    found = size_faults(artefact)
+    cut = {fault.path for fault in found}
+
+    def differs(file: dict[str, str]) -> bool:
+        size, digest = digest_file(artefact.location / file["path"])
+        read(size)
+        return digest != file["digest"]
+
+    whole = [file for file in artefact.manifest["files"] if file["path"] not in cut]
+    changed = [file for file, other in zip(whole, in_parallel(differs, whole), strict=True) if other]
+    return found + [Fault(artefact, file["path"], "its bytes are not those that were committed") for file in changed]
+
+
+def strangers(artefact: Artefact) -> dict[str, int]:
+    """Files among an artefact's that its manifest does not name, path -> bytes. Nobody reads them."""
+    known = {file["path"] for file in artefact.manifest["files"]}
+    known |= {MANIFEST} if artefact.location == artefact.place else set()
+    return {
+        path: size for path, size in artefact.location.sizes().items() if path not in known and not path.startswith(f"{WORK}/")
+    }
+
+
+def refuse_changed(artefact: Artefact) -> None:
+    """Raises WorkError where a stage must not read an artefact, as files are missing or have another size."""
+    if found := size_faults(artefact):
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise WorkError(
+            f"{found[0]}{more}; `pageloom verify` checks all files, `pageloom run --force {artefact.stage}` makes it again"
+        )
