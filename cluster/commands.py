@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -23,7 +24,7 @@ from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption,
 from cluster.plan import Planned, room_to_do
 from cluster.recipe import DEFAULT, Recipe, recipe_text
 from cluster.resources import shortages
-from cluster.run import write_report
+from cluster.run import newest_logs, write_report
 from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
@@ -326,3 +327,60 @@ def recipe_check(ctx: typer.Context, recipe: RecipeArgument = None, set: SetOpti
     line.load(recipe, set)
     words = f"a valid recipe of {len(line.stages)} stages; `pageloom plan` says what would run"
     out.print(f"{recipe or DEFAULT}: {words}", soft_wrap=True)
+
+
+@app.command()
+def sync(
+    ctx: typer.Context,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="a run's id; default: all that are recorded")] = None,
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+    set: SetOption = None,
+) -> None:
+    """Send to W&B what runs have recorded under the root and W&B lacks; sending twice changes nothing."""
+    from cluster.track.sync import groups, send_group
+    from cluster.track.wandb import RECORDS
+
+    line: Line = ctx.obj
+    store = opened(line.load(recipe, set, root, looking=True))
+    known = groups(store.root)
+    if run and run not in known:
+        raise RequestError(f"{run}: no such run recorded in {store.root / RECORDS}; there are {', '.join(known) or 'none'}")
+    running = current_holder(store.root) is not None
+    sent = 0
+    for name in [run] if run else known:
+        found = send_group(store.root / RECORDS / name, running)
+        sent += len(found)
+        for stage, rows in found.items():
+            out.print(f"{name}  {stage}   {rows} rows", markup=False)
+    out.print(f"{sent} stages sent; twice changes nothing" if sent else "nothing to send: W&B has all that is recorded")
+    if running:
+        out.print("a run is writing here: what it has not ended is left for later")
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    recipe: RecipeArgument = None,
+    root: RootOption = None,
+    set: SetOption = None,
+    stage: Annotated[str | None, typer.Option("--stage", metavar="STAGE", help="the traceback of this stage")] = None,
+    lines: Annotated[int, typer.Option("-n", min=1, help="lines from the end of each file")] = 20,
+) -> None:
+    """Show the ends of the newest run's logs: what the engines said, and tracebacks."""
+    line: Line = ctx.obj
+    if stage:
+        line.stage(stage, "--stage")
+    chosen = line.load(recipe, set, root, looking=True)
+    store = opened(chosen)
+    place = newest_logs(store.root, chosen.name)
+    if place is None:
+        raise RequestError(f"{store.root}: no logs yet; `pageloom run` writes some")
+    found = sorted(place.glob(f"{stage}.*.log" if stage else "*.log"))
+    if not found:
+        raise RequestError(f"{place}: no log of {stage}; leave --stage out")
+    for file in found:
+        out.print(str(file), style="bold", markup=False, soft_wrap=True)
+        with open(file, errors="replace") as text:
+            for each in deque(text, lines):
+                out.print(each.rstrip("\n"), markup=False, soft_wrap=True)

@@ -16,12 +16,16 @@ LOCK = ".pageloom.lock"  # the name below the root
 Say = Callable[[str], None]
 
 
+def nothing_to_lose() -> None:
+    """The check of a lock that only its holder's death ends."""
+
+
 @dataclass(frozen=True)
 class Held:
     """A root that this process writes to. check: raises WorkError where it no longer may."""
 
     fence: int
-    check: Callable[[], None]
+    check: Callable[[], None] = nothing_to_lose
 
 
 def identity(fence: int) -> dict[str, Any]:

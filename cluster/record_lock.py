@@ -45,10 +45,6 @@ def local_holder(root: Location) -> dict[str, Any] | None:
         os.close(descriptor)
 
 
-def nothing_to_lose() -> None:
-    """The check of a lock that only its holder's death ends."""
-
-
 @contextmanager
 def local_lock(root: Location, wait: bool, say: Say) -> Iterator[Held]:
     try:
@@ -69,7 +65,7 @@ def local_lock(root: Location, wait: bool, say: Say) -> Iterator[Held]:
         fence = read_record(descriptor).get("fence", 0) + 1
         write_record(descriptor, identity(fence))
         taken(descriptor, NAMED, root)
-        yield Held(fence, nothing_to_lose)
+        yield Held(fence)
     finally:
         os.close(descriptor)
 

@@ -9,32 +9,33 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from cluster import temporary
 from cluster.errors import FULL_DISK, RequestError, WorkError
+from cluster.fields import publishable
 from cluster.holder import Held
 from cluster.line import Line
 from cluster.lock import lock_root
 from cluster.memory import PeakMemory
 from cluster.plan import Planned, room_to_do, seen_again, stage_values
 from cluster.recipe import Recipe
+from cluster.report.blocks import Table
 from cluster.resources import shortages
 from cluster.runs import LATEST, RunRecord, recorded, refs
 from cluster.session import Session, open_session
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, Manifest, Store
 from cluster.terminal import err
-from cluster.track.console import RunConsole, noise_to
+from cluster.track.console import JsonConsole, RunConsole, noise_to
 from cluster.track.events import Track
-from cluster.track.history import Recorder
-from cluster.track.wandb import WandbRun
+from cluster.track.tracking import Tracking
 from cluster.verify import refuse_changed
 from cluster.versions import commit, versions
 
@@ -46,15 +47,23 @@ class Run:
     recipe: Recipe
     store: Store
     session: Session
-    console: RunConsole
+    console: RunConsole | JsonConsole
     logs: Path
 
 
 @contextlib.contextmanager
-def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descriptor: int = 1) -> Iterator[Run]:
+def running(
+    recipe: Recipe,
+    store: Store,
+    name: str,
+    writing: bool = True,
+    descriptor: int = 1,
+    voice: Callable[[Console], RunConsole | JsonConsole] = RunConsole,
+) -> Iterator[Run]:
     """A console for people while engines' noise goes to a log; at the end, also after Ctrl-C, the session stops.
 
     name: of the directory of logs. writing: refuse a root that cannot be written. descriptor: as in `noise_to`.
+    voice: how the run tells of itself.
     Raises RequestError, before anything starts, where cluster or root cannot be reached.
     """
     session = open_session(recipe.cluster, store.root)
@@ -65,7 +74,7 @@ def running(recipe: Recipe, store: Store, name: str, writing: bool = True, descr
     try:
         with noise_to(log, descriptor) as terminal:
             try:
-                yield Run(recipe, store, session, RunConsole(terminal), logs)
+                yield Run(recipe, store, session, voice(terminal), logs)
             except (WorkError, RequestError):
                 session.keep_logs = True
                 raise
@@ -93,8 +102,17 @@ def undisturbed() -> Iterator[None]:
 
 def logs_directory(root: Location, name: str) -> Path:
     """Where a run's noise goes: beside a local root's artefacts, else in the user's cache. Always local."""
-    base = Path(root.path) if root.is_local else Path.home() / ".cache" / "pageloom" / name
-    return base / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    return all_logs(root, name) / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+
+def all_logs(root: Location, name: str) -> Path:
+    return (Path(root.path) if root.is_local else Path.home() / ".cache" / "pageloom" / name) / "logs"
+
+
+def newest_logs(root: Location, name: str) -> Path | None:
+    """The logs of the run that began last, where they are on this machine."""
+    found = sorted(each for each in all_logs(root, name).glob("*") if each.is_dir())
+    return found[-1] if found else None
 
 
 @dataclass(frozen=True)
@@ -126,8 +144,9 @@ def bring_up_to(line: Line, wish: Wish, run: Run) -> dict[str, Artefact]:
             plan = anew(plan, {line.stage(name, "--force").name for name in wish.force}, run.store)
         done = sum(planned.state == "done" for planned in plan)
         run.console.print(heading(run.recipe.name, run.store.root, f"{done} of {len(plan)} stages already done"))
-        with recorded(run.recipe, plan, run.store) as record:
+        with recorded(run.recipe, plan, run.store, held) as record:
             artefacts = run_plan(plan, run, held, record)
+            held.check()
             write_report(run.recipe.name, artefacts.values(), run.store)
     return artefacts
 
@@ -186,31 +205,32 @@ def write_report(name: str, artefacts: Iterable[Artefact | None], store: Store) 
 def run_plan(plan: Sequence[Planned], run: Run, held: Held, record: RunRecord | None = None) -> dict[str, Artefact]:
     """Bring every stage of the plan to a committed artefact; returns them by stage name.
 
-    held: the root's lock. Raises RequestError or WorkError in one line; what was committed before stays.
+    held: the root's lock. record: of the run, by whose id W&B groups its stages; without one by the name of its logs.
+    Raises RequestError or WorkError in one line; what was committed before stays.
     """
     if lines := shortages(room_to_do(plan, run.recipe), run.session.nodes()):
         raise RequestError(lines[0])
     if run.session.memory_of == "driver":
         run.console.print(f"works on {run.session.place}; memory that is shown is the driver's alone")
     artefacts: dict[str, Artefact] = {}
-    wandb_run = WandbRun(run.recipe.tracking, run.recipe.name, run.logs)
-    try:
-        with PeakMemory() as memory:
-            for planned in plan:
-                if found := run.store.artefact(planned.stage.name, planned.key):
-                    run.store.tidy(found)
-                    run.console.reused(planned.stage.name, planned.key)
-                else:
-                    with words_for_people(planned.stage.name, run.store.root, run.logs):
-                        found = run_stage(planned, run, artefacts, memory, wandb_run, held)
-                artefacts[planned.stage.name] = found
-    finally:
-        wandb_run.finish()
+    group = record.id if record else run.logs.name
+    tracking = Tracking(run.recipe.tracking, run.recipe.name, run.store.root, group, run.console, run.logs)
+    if record:
+        record.wandb = tracking.ids
+    with tracking, PeakMemory() as memory:
+        for planned in plan:
+            if found := run.store.artefact(planned.stage.name, planned.key):
+                run.store.tidy(found)
+                run.console.reused(planned.stage.name, planned.key)
+            else:
+                with words_for_people(planned.stage.name, run.store.root, run.logs):
+                    found = run_stage(planned, run, artefacts, memory, tracking, held)
+            artefacts[planned.stage.name] = found
     return artefacts
 
 
 def run_stage(
-    planned: Planned, run: Run, artefacts: dict[str, Artefact], memory: PeakMemory, wandb_run: Any, held: Held
+    planned: Planned, run: Run, artefacts: dict[str, Artefact], memory: PeakMemory, tracking: Tracking, held: Held
 ) -> Artefact:
     """Run one stage in its attempt directory and commit it."""
     stage, started = planned.stage, time.time()
@@ -236,9 +256,12 @@ def run_stage(
             logs=str(run.logs),
             root=store.root,
         )
-        with Recorder(stage.name, mailbox, output, console.event, wandb_run) as recorder:
+        console.detail(f"{stage.name} {planned.key} → {output}   logs {run.logs}")
+        with tracking.stage(stage.name, planned.key, publishable(planned.settings), mailbox, output) as recorder:
             stage.function(context)
         recorder.commit()
+        if recorder.faults:
+            context.tell(Table(title="Tracking", columns=["what did not work"], rows=[[each] for each in recorder.faults]))
         seconds, work = time.time() - started, recorder.work_seconds()
         peak = memory.take()
         artefact = store.commit(
@@ -267,9 +290,11 @@ def run_stage(
         )
     except BaseException:
         console.fail(stage.name)
+        tracking.failure(stage.name)
         raise
     if artefact.location != output:
         console.print(f"{stage.name}: another run committed it first ({artefact.location}); that one is used")
+    tracking.made(artefact, list(context.inputs.values()))
     console.end(stage.name, seconds, max(0.0, 1 - work / seconds), peak)
     return artefact
 

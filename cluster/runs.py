@@ -6,6 +6,7 @@ release. Whoever looks at a root later needs neither the recipe nor the flags no
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import time
@@ -15,7 +16,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cluster.errors import RequestError
+from cluster.conditional import Taken, move
+from cluster.errors import RequestError, WorkError
+from cluster.holder import Held
 from cluster.plan import Planned, flat
 from cluster.recipe import Recipe
 from cluster.store import Artefact, Location, Store
@@ -58,8 +61,8 @@ def new_id() -> str:
 
 
 @contextmanager
-def recorded(recipe: Recipe, plan: Sequence[Planned], store: Store) -> Iterator[RunRecord]:
-    """Keep a record of what happens inside: done, failed with its line, or stopped."""
+def recorded(recipe: Recipe, plan: Sequence[Planned], store: Store, held: Held) -> Iterator[RunRecord]:
+    """Keep a record of what happens inside: done, failed with its line, or stopped. held: the root's lock."""
     record = RunRecord(
         id=new_id(),
         name=recipe.name,
@@ -75,16 +78,19 @@ def recorded(recipe: Recipe, plan: Sequence[Planned], store: Store) -> Iterator[
     write(record, store.root)
     try:
         yield record
-    except KeyboardInterrupt:
-        record.outcome = "stopped"
+        if "release" in record.stages:
+            write_ref(store.root, LATEST, record.stages["release"], record.id, held)
+        record.outcome = "done"
+    except KeyboardInterrupt:  # also what stops a run that has lost the root
+        try:
+            held.check()
+            record.outcome = "stopped"
+        except WorkError as lost:
+            record.outcome, record.message = "failed", str(lost)
         raise
     except Exception as error:
         record.outcome, record.message = "failed", str(error)
         raise
-    else:
-        record.outcome = "done"
-        if "release" in record.stages:
-            write_ref(store.root, LATEST, record.stages["release"], record.id)
     finally:
         record.ended = time.time()
         write(record, store.root)
@@ -115,9 +121,13 @@ def last_run(root: Location) -> RunRecord | None:
     return read_run(root, there[-1]) if there else None
 
 
-def write_ref(root: Location, name: str, key: str, run: str) -> None:
-    """Let a name stand for a release. Only the holder of the root moves refs."""
-    (root / REFS / f"{name}.json").write_json({"stage": "release", "key": key, "run": run})
+def write_ref(root: Location, name: str, key: str, run: str, held: Held) -> None:
+    """Let a name stand for a release. Only the holder of the root moves refs. Raises WorkError where another run has it now."""
+    place = root / REFS / f"{name}.json"
+    try:
+        move(place, json.dumps({"stage": "release", "key": key, "run": run}, indent=1).encode(), held.check)
+    except Taken as error:
+        raise WorkError(f"{place}: another run moved it meanwhile and so holds the root; run again") from error
 
 
 def refs(root: Location) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from cluster.run import Run, Wish, bring_up_to, running
 from cluster.runs import LATEST, named_release, refs
 from cluster.store import Location, Store
 from cluster.terminal import err
+from cluster.track.console import NORMAL, QUIET, VERBOSE, JsonConsole, RunConsole
 from serving.engine.room import check_room
 
 app = typer.Typer()
@@ -39,6 +41,9 @@ def run(
     force: Annotated[
         list[str] | None, typer.Option("--force", metavar="STAGE", help="make it and what comes of it anew; may be repeated")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print an event a line in JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print failures and what the run ends with only")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="also print keys, places and logs")] = False,
 ) -> None:
     """Take a recipe from pages to a served model; what is already done is not done again."""
     line: Line = ctx.obj
@@ -51,11 +56,14 @@ def run(
         from serving.engine.app import check_port
 
         check_port(chosen.serve)
-    with running(chosen, Store(chosen.root_uri), chosen.name) as run:
+    level = QUIET if quiet else VERBOSE if verbose else NORMAL
+    voice = JsonConsole if as_json else partial(RunConsole, level=level)
+    with running(chosen, Store(chosen.root_uri), chosen.name, voice=voice) as run:
         if serving:
             check_room(chosen, run.session.nodes())
         artefacts = bring_up_to(line, wish, run)
-        run.console.print(f"report  {run.store.root}/report.html   ({human_seconds(time.time() - began)} so far)")
+        place, seconds = f"{run.store.root}/report.html", time.time() - began
+        run.console.result("report", f"report  {place}   ({human_seconds(seconds)} so far)", place=place, seconds=seconds)
         if serving:
             serve_model(artefacts["release"].location, run, began)
         else:
@@ -135,8 +143,15 @@ def serve_model(model: Location, run: Run, began: float) -> None:
         answer = ask(endpoint, settings.question, settings)
     took = f" serving     {human_seconds(time.time() - started):>12}   {endpoint.url}"
     console.print(Text.assemble("  ", ("✓", "green"), took))
-    console.print(f"\nyou  {settings.question}")
-    console.print(f"{endpoint.model}  {answer.text}\n")
+    console.result(
+        "answer",
+        f"\nyou  {settings.question}\n{endpoint.model}  {answer.text}\n",
+        url=endpoint.url,
+        model=endpoint.model,
+        question=settings.question,
+        answer=answer.text,
+        seconds=time.time() - began,
+    )
     console.print(curl_line(endpoint, settings.question, settings))
     if session.dashboard_url:
         token = f"   (token in {session.token_file})" if session.token_file else ""

@@ -67,6 +67,8 @@ def align_policy(job: Job) -> None:
             policy.save(step + 1, ray.get(coordinator.state.remote()))
             saved = time.time()
     policy.export(job.assistant, job.output)
+    if policy.rank == 0:
+        track.settle()
 
 
 def describe(batch: Batch, step: int) -> dict[str, float]:

@@ -100,7 +100,7 @@ class Pretraining:
         sums = total(sums, model.device)
         found = {"loss": sums["nats"] / sums["units"], "bits_per_byte": bits_per_byte(sums["nats"], sums["bytes"])}
         targets = sums["units"] / count  # of one sequence
-        return found | {f"loss_{name}": sums[f"nats of {name}"] / (sources.count(name) * targets) for name in names}
+        return found | {f"loss/{name}": sums[f"nats of {name}"] / (sources.count(name) * targets) for name in names}
 
     def sequence_nats(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         """The loss summed over each sequence: float32 [sequences]."""

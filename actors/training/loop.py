@@ -110,6 +110,7 @@ def run_rank(job: Job) -> Outcome:
         if rank == 0:
             export_model(weights, model.config, job.tokenizer, job.output)
         journal.end()
+        journal.settle()
     return Outcome(progress, held_out, parameters)
 
 

@@ -62,15 +62,6 @@ def leaving() -> threading.Thread:
     return thread
 
 
-def start_mailbox() -> Any:
-    """The actor that carries words from workers to the driver (cluster.track.events)."""
-    import ray
-
-    from cluster.track.events import Mailbox
-
-    return ray.remote(num_cpus=0)(Mailbox).remote()
-
-
 @contextlib.contextmanager
 def safe_path() -> Iterator[None]:
     """What is started here, and all that it starts, does not import from the directory that the user stands in."""

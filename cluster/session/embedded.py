@@ -15,8 +15,9 @@ import psutil
 from cluster import temporary
 from cluster.errors import RequestError
 from cluster.resources import Node
-from cluster.session.connect import connect, leaving, refuse_another_ray, start_mailbox
+from cluster.session.connect import connect, leaving, refuse_another_ray
 from cluster.session.environment import MODE, TOKEN, Environment
+from cluster.track.mailbox import start_mailbox
 
 if TYPE_CHECKING:
     from cluster.settings import ClusterSettings

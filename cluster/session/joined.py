@@ -20,8 +20,9 @@ import psutil
 from cluster.errors import RequestError, first_line
 from cluster.resources import Node
 from cluster.session import probe
-from cluster.session.connect import connect, leaving, refuse_another_ray, start_mailbox
+from cluster.session.connect import connect, leaving, refuse_another_ray
 from cluster.session.environment import MODE, TOKEN, TOKEN_PATH, Environment
+from cluster.track.mailbox import start_mailbox
 
 if TYPE_CHECKING:
     from cluster.settings import ClusterSettings

@@ -1,11 +1,12 @@
-"""What a person sees while a run goes on: one line a stage."""
+"""What people and programs hear while a run goes on: one line a stage."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,6 +20,10 @@ from rich.text import Text
 
 from cluster.amounts import GIB, human_count, human_seconds
 from cluster.terminal import Screen
+from cluster.track.mailbox import Event
+
+SAY_SECONDS = 30.0  # between two lines of a stage where there is no terminal to draw a bar on
+QUIET, NORMAL, VERBOSE = -1, 0, 1
 
 
 @contextmanager
@@ -63,33 +68,94 @@ def writes_to(stream: TextIO, descriptor: int) -> bool:
         return False
 
 
-class RunConsole:
-    """Shows the running stage as a line with bar, rate and time left; finished stages stay above it.
+class Progress:
+    """How far a stage is, from the events of cluster.track.events."""
 
-    Where output is no terminal, only the finished lines are printed.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.live: Live | None = None
-        self.stage, self.unit, self.note = "", "", ""
-        self.began = self.done = self.first_time = 0.0
+    def __init__(self, stage: str) -> None:
+        self.stage, self.unit, self.began = stage, "", time.time()
+        self.done = self.first_time = 0.0
         self.total: float | None = None
         self.parts_done, self.parts = 0, 0
 
+    def event(self, event: Event) -> None:
+        if "parts" in event:
+            self.parts_done, self.parts = self.parts_done + 1, event["parts"]
+        if "done" not in event and "advance" not in event:
+            return
+        self.first_time = self.first_time or event["time"]
+        self.done = event["done"] if "done" in event else self.done + event["advance"]
+        self.total = event.get("total") or self.total
+        self.unit = event.get("unit") or self.unit
+
+    @property
+    def working(self) -> float:
+        """Seconds since the first word of progress."""
+        return time.time() - self.first_time if self.first_time else 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.working if self.working > 1 else 0.0
+
+    @property
+    def share(self) -> float:
+        return self.done / self.total if self.total else self.parts_done / self.parts if self.parts else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds, where they can be known."""
+        return self.working * (1 / self.share - 1) if self.share and self.working > 1 else None
+
+    def words(self) -> tuple[str, str, str]:
+        """Amount, rate and time, as people read them."""
+        of = "/" + human_count(self.total) if self.total else ""
+        return (
+            f"{human_count(self.done)}{of} {self.unit}" if self.done else "starting",
+            f"{human_count(self.rate)}/s" if self.rate else "",
+            f"{human_seconds(self.left)} left" if self.left is not None else human_seconds(time.time() - self.began),
+        )
+
+
+class RunConsole:
+    """For people: the running stage as a line with bar, rate and time left; finished stages stay above it.
+
+    Where output is no terminal, a line says every `every` seconds what the bar would show. level: QUIET leaves failures and
+    what a run ends with, VERBOSE adds where things are.
+    """
+
+    def __init__(self, console: Console, level: int = NORMAL, every: float = SAY_SECONDS) -> None:
+        self.console, self.level, self.every = console, level, every
+        self.live: Live | None = None
+        self.progress = Progress("")
+        self.said = 0.0
+
     def print(self, text: str | Text) -> None:
-        """Say something between the stages' lines. Style comes from `Text`: signs in the words mean themselves."""
+        """Say something between the stages' lines."""
+        if self.level > QUIET:
+            self.console.print(text, soft_wrap=True, markup=False)
+
+    def result(self, event: str, text: str, **_: Any) -> None:
+        """Say what a run ends with, to the quiet too. event, and values by name: the same for programs."""
         self.console.print(text, soft_wrap=True, markup=False)
 
+    def detail(self, text: str) -> None:
+        """What only who asks for more wants to know."""
+        if self.level >= VERBOSE:
+            self.console.print(f"    {text}", soft_wrap=True, markup=False, style="dim")
+
+    def fault(self, text: str) -> None:
+        """What did not work, though the run goes on."""
+        self.console.print(f"  ! {text}", soft_wrap=True, markup=False, style="yellow")
+
     def reused(self, stage: str, key: str) -> None:
-        self.console.print(f"[dim]  = {stage:<11} already there   {key}[/dim]", markup=True)
+        self.print(Text(f"  = {stage:<11} already there   {key}", "dim"))
 
     def begin(self, stage: str) -> None:
-        self.stage, self.unit, self.note, self.began = stage, "", "starting", time.time()
-        self.done, self.total, self.first_time = 0.0, None, 0.0
-        self.parts_done, self.parts = 0, 0
-        if self.console.is_terminal:
-            self.live = Live(self, console=self.console, refresh_per_second=4, transient=True)
+        self.progress, self.said = Progress(stage), time.monotonic()
+        if self.console.is_terminal and self.level > QUIET:
+            # What Python prints meanwhile, Ray Data's log above all, would otherwise be taken to the terminal.
+            self.live = Live(
+                self, console=self.console, refresh_per_second=4, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
             self.live.start()
 
     @contextmanager
@@ -101,54 +167,102 @@ class RunConsole:
         finally:
             self._leave()
 
-    def event(self, event: dict[str, Any]) -> None:
-        """Take a progress event of cluster.track.events."""
-        if "parts" in event:
-            self.parts_done, self.parts = self.parts_done + 1, event["parts"]
-        if "said" in event:
-            self.print(f"  ! {event['stage']}: {event['said']}")
-        if "done" not in event and "advance" not in event:
-            return
-        self.first_time = self.first_time or event["time"]
-        self.done = event["done"] if "done" in event else self.done + event["advance"]
-        self.total = event.get("total") or self.total
-        self.unit = event.get("unit") or self.unit
+    def take(self, events: Sequence[Event]) -> None:
+        """A sink's: called often, also with no events."""
+        for event in events:
+            if event["stage"] == self.progress.stage:
+                self.progress.event(event)
+            if "said" in event:
+                self.print(f"  ! {event['stage']}: {event['said']}")
+        if self.live is None and self.progress.stage and time.monotonic() - self.said >= self.every:
+            self.said = time.monotonic()
+            self.print("    " + "   ".join(word for word in (f"{self.progress.stage:<11}", *self.progress.words()) if word))
 
     def end(self, stage: str, seconds: float, overhead: float, peak_bytes: int) -> None:
         """overhead: share of the seconds in which no worker did the stage's own work."""
-        self._leave()
-        amount = f"{human_count(self.done)} {self.unit}" if self.done else ""
-        self.console.print(
-            f"  [green]✓[/green] {stage:<11} {human_seconds(seconds):>12}   {overhead:>4.0%} start-up   "
-            f"{peak_bytes / GIB:.1f} GiB   {amount}",
-            soft_wrap=True,
-            markup=True,
-        )
+        progress = self._leave()
+        amount = f"{human_count(progress.done)} {progress.unit}" if progress.done else ""
+        figures = f"{human_seconds(seconds):>12}   {overhead:>4.0%} start-up   {peak_bytes / GIB:.1f} GiB   {amount}"
+        self.print(Text.assemble("  ", ("✓", "green"), f" {stage:<11} {figures}".rstrip()))
 
     def fail(self, stage: str) -> None:
         self._leave()
-        self.console.print(f"  [red]✗[/red] {stage}", soft_wrap=True, markup=True)
+        self.console.print(Text.assemble("  ", ("✗", "red"), f" {stage}"), soft_wrap=True)
 
-    def _leave(self) -> None:
+    def _leave(self) -> Progress:
         if self.live is not None:
             self.live.stop()
             self.live = None
+        left, self.progress = self.progress, Progress("")
+        return left
 
     def __rich__(self) -> Table:
         grid = Table.grid(padding=(0, 1))
-        elapsed = time.time() - self.began
-        working = time.time() - self.first_time if self.first_time else 0.0
-        rate = self.done / working if working > 1 else 0.0
-        share = self.done / self.total if self.total else self.parts_done / self.parts if self.parts else 0.0
-        left = working * (1 / share - 1) if share and working > 1 else None
-        grid.add_row(
-            Spinner("dots"),
-            f"{self.stage:<11}",
-            ProgressBar(total=1.0, completed=share, width=28) if share else ProgressBar(total=None, width=28, pulse=True),
-            f"{human_count(self.done)}{'/' + human_count(self.total) if self.total else ''} {self.unit}"
-            if self.done
-            else self.note,
-            f"{human_count(rate)}/s" if rate else "",
-            f"{human_seconds(left)} left" if left is not None else human_seconds(elapsed),
-        )
+        amount, rate, left = self.progress.words()
+        share = self.progress.share
+        bar = ProgressBar(total=1.0, completed=share, width=28) if share else ProgressBar(total=None, width=28, pulse=True)
+        grid.add_row(Spinner("dots"), f"{self.progress.stage:<11}", bar, amount, rate, left)
         return grid
+
+
+class JsonConsole:
+    """For programs, in place of a RunConsole: a line of JSON an event, {event, time, ...}.
+
+    Events: begin, progress (every `every` seconds), end, reused, fail, fault, said, report, answer.
+    """
+
+    def __init__(self, console: Console, every: float = SAY_SECONDS) -> None:
+        self.file, self.every = console.file, every
+        self.progress = Progress("")
+        self.said = 0.0
+
+    def _write(self, event: str, **values: Any) -> None:
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **values}).replace("\x7f", "\\u007f")
+        self.file.write(line + "\n")
+        self.file.flush()
+
+    def print(self, text: str | Text) -> None:
+        if words := str(text).strip():
+            self._write("said", text=words)
+
+    def result(self, event: str, _: str, **values: Any) -> None:
+        self._write(event, **values)
+
+    def detail(self, text: str) -> None:
+        self._write("said", text=text)
+
+    def fault(self, text: str) -> None:
+        self._write("fault", text=text)
+
+    def reused(self, stage: str, key: str) -> None:
+        self._write("reused", stage=stage, key=key)
+
+    def begin(self, stage: str) -> None:
+        self.progress, self.said = Progress(stage), time.monotonic()
+        self._write("begin", stage=stage)
+
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        self.begin(what)
+        yield
+
+    def take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event["stage"] == self.progress.stage:
+                self.progress.event(event)
+            if "said" in event:
+                self._write("said", stage=event["stage"], text=event["said"])
+        if self.progress.stage and time.monotonic() - self.said >= self.every:
+            self.said = time.monotonic()
+            now = self.progress
+            self._write(
+                "progress", stage=now.stage, done=now.done, total=now.total, unit=now.unit, rate=now.rate, seconds_left=now.left
+            )
+
+    def end(self, stage: str, seconds: float, overhead: float, peak_bytes: int) -> None:
+        now, self.progress = self.progress, Progress("")
+        self._write("end", stage=stage, seconds=seconds, start_up=overhead, peak_bytes=peak_bytes, done=now.done, unit=now.unit)
+
+    def fail(self, stage: str) -> None:
+        self.progress = Progress("")
+        self._write("fail", stage=stage)

@@ -1,105 +1,59 @@
-"""The driver's side of tracking: drains the mailbox, keeps a stage's metrics, shows its progress."""
+"""A stage's metrics, kept while it runs and put among its artefact's files when it commits."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-from cluster.store import METRICS, WORK, Location
+from cluster.store import METRICS, Location
+from cluster.track.mailbox import Event
+from cluster.track.segments import Segments, read_segments
+
+SAVE_SECONDS = 1.0  # between savings, more where one takes longer than a twentieth of it
 
 
-class Recorder:
-    """The driver's side: drains the mailbox for one stage, keeps its metrics, shows its progress.
+class History:
+    """A sink: rows of {step, time, metrics} below an attempt's working directory, in segments, so nothing is rewritten.
 
-    The history is rewritten to the attempt's working directory every second in which it grew (less often
-    once that takes longer than 50 ms), so a resumed attempt starts with what was measured before.
+    A resumed attempt goes on behind what was measured before. saved: by sender, the last event that is in place.
     """
 
-    def __init__(
-        self,
-        stage: str,
-        mailbox: Any,
-        output: Location,
-        show: Callable[[dict[str, Any]], None],
-        wandb_run: Callable[[], Any],
-    ) -> None:
-        self.stage, self.mailbox, self.output, self.show, self.wandb_run = stage, mailbox, output, show, wandb_run
-        self.saved = output / WORK / METRICS
-        self.history: dict[int, dict[str, Any]] = {}
-        if self.saved.exists():
-            self.history = {row["step"]: row for row in map(json.loads, self.saved.read_bytes().splitlines())}
-        self.unsaved = self.awaited = False
-        self.taken = self.kept = 0  # numbers of the mailbox's events drained, and of those saved
-        self.spans: list[tuple[float, float]] = []
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True, name=f"recorder-{stage}")
+    def __init__(self, place: Location) -> None:
+        self.segments = Segments(place)
+        self.reached: dict[str, int] = {}
+        self.saved: dict[str, int] = {}
+        self.due = 0.0
+        self.asked = False
 
-    def __enter__(self) -> Recorder:
-        self.thread.start()
-        return self
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        self.stopping.set()
-        self.thread.join()
-        if kind is None:
-            self._drain()
-        self._save(self.saved)
-
-    def commit(self) -> None:
-        """Put metrics.jsonl among the artefact's files (nothing where nothing was tracked)."""
-        if self.history:
-            self._save(self.output / METRICS)
-
-    def work_seconds(self) -> float:
-        """Wall time during which at least one worker was doing the stage's own work."""
-        total, reached = 0.0, 0.0
-        for start, end in sorted(self.spans):
-            total += max(0.0, end - max(start, reached))
-            reached = max(reached, end)
-        return total
-
-    def _save(self, place: Location) -> None:
-        if self.history:
-            rows = [json.dumps(self.history[step], sort_keys=True) for step in sorted(self.history)]
-            place.write_bytes(("\n".join(rows) + "\n").encode())
-        self.unsaved = False
-        self.kept = self.taken
-
-    def _follow(self) -> None:
-        import ray
-
-        due = 0.0
-        while not self.stopping.wait(0.3):
-            try:
-                self._drain()
-            except ray.exceptions.RayError:
-                return  # the session is going down; the stage's own error tells why
-            if not self.unsaved:
-                self.kept = self.taken
-            elif self.awaited or time.monotonic() > due:
-                began = time.monotonic()
-                self._save(self.saved)
-                due = time.monotonic() + max(1.0, 20 * (time.monotonic() - began))
-
-    def _drain(self) -> None:
-        import ray
-
-        events, self.taken, self.awaited = ray.get(self.mailbox.drain.remote(self.kept))
+    def take(self, events: Sequence[Event]) -> None:
         for event in events:
-            if event["stage"] != self.stage:
-                continue
-            if "worked" in event:
-                self.spans.append(event["worked"])
+            self.reached[event["sender"]] = event["number"]
+            self.asked = self.asked or "settle" in event
             if "metrics" in event:
-                row = self.history.setdefault(event["step"], {"step": event["step"]})
-                row.update(event["metrics"], time=event["time"])
-                self.unsaved = True
-                if run := self.wandb_run():
-                    run.log(
-                        {f"{self.stage}/{name}": value for name, value in event["metrics"].items()}
-                        | {f"{self.stage}/step": event["step"]}
-                    )
-            self.show(event)
+                self.segments.append({**event["metrics"], "step": event["step"], "time": event["time"]})
+        if self.asked or time.monotonic() >= self.due:
+            self.save()
+        elif not self.segments.unsaved:
+            self.saved = dict(self.reached)
+
+    def save(self) -> None:
+        began = time.monotonic()
+        self.segments.save()
+        self.saved, self.asked = dict(self.reached), False
+        self.due = time.monotonic() + max(SAVE_SECONDS, 20 * (time.monotonic() - began))
+
+
+def merge_history(place: Location, output: Location, waiting: Sequence[dict[str, Any]] = ()) -> None:
+    """Write `output`/metrics.jsonl, one line a step in order of steps; of a step said twice the later values hold.
+
+    waiting: rows that could not be put at `place`. Nothing where nothing was tracked. Memory: one line a step, some 0.4 kB.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for row in chain(read_segments(place), waiting):
+        rows.setdefault(row["step"], {}).update(row)
+    if rows:
+        lines = [json.dumps(rows[step], sort_keys=True) + "\n" for step in sorted(rows)]
+        (output / METRICS).write_bytes("".join(lines).encode())

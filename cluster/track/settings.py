@@ -13,6 +13,8 @@ class TrackingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     wandb: Literal["offline", "online", "disabled"] = Field(
-        "offline", description="W&B mode; offline keeps everything on this machine until `wandb sync`"
+        "offline", description="offline records under the root what W&B would get, until `pageloom sync`; online also sends it"
     )
     project: str = Field("pageloom", description="W&B project")
+    entity: str | None = Field(None, description="W&B user or team; None: the key's own")
+    tags: list[str] = Field([], description="further tags of W&B runs; recipe and `pageloom` always are")

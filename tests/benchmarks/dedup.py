@@ -31,7 +31,7 @@ from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import Artefact
 from cluster.track.events import Track
-from cluster.track.history import Recorder
+from cluster.track.recorder import Recorder
 from pipeline.dedup import stage as decide
 from pipeline.dedup.decisions import all_dropped
 from pipeline.dedup.settings import DedupSettings
@@ -91,7 +91,7 @@ def run_on_ray(texts: Sequence[str], root: Path, settings: DedupSettings) -> tup
     try:
         crawl = Crawl(root, session.settings, Track("dedup", mailbox))
         pages = crawl.pages(texts, -(-len(texts) // SHARD))
-        with Recorder("dedup", mailbox, crawl.store.root / "recorded", lambda _: None, lambda: None) as recorder:
+        with Recorder("dedup", mailbox, crawl.store.root / "recorded") as recorder:
             began = time.perf_counter()
             dedup = crawl.run(pages, settings, pool=run_by_size(pages))
             seconds["stage"] = time.perf_counter() - began

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.conditional import Cell, Taken, create, s3_profile
+from cluster.conditional import Cell, Taken, create, move, s3_profile
 from cluster.errors import RequestError
 from cluster.location import Location
 
@@ -64,6 +64,14 @@ def test_an_object_is_replaced_only_as_the_version_that_was_seen(s3_root: str) -
         cell.create(b"4")
     assert cell.read() == (b"2", second)
     assert cell.replace(b"2", first) == second  # an answer got lost: what is there is what was to be written
+
+
+def test_a_holder_that_is_paused_before_it_writes_moves_nothing_that_its_successor_moved(s3_root: str) -> None:
+    ref = Location.of(s3_root) / "refs" / "latest.json"
+    move(ref, b"first", lambda: None)
+    with pytest.raises(Taken):
+        move(ref, b"of the one that was paused", lambda: move(ref, b"of its successor", lambda: None))
+    assert ref.read_bytes() == b"of its successor"
 
 
 def test_a_bucket_that_does_not_exist_is_no_free_root(s3_root: str) -> None:

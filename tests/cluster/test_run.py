@@ -136,9 +136,9 @@ def test_progress_adds_up_over_workers_and_absolute_reports_win(capsys: pytest.C
     console = RunConsole(Console(width=120))
     console.begin("pages")
     for event in ({"advance": 3}, {"advance": 4, "total": 10, "unit": "pages"}, {"metrics": {"loss": 1}}):
-        console.event({"time": 0.0, **event})
-    assert (console.done, console.total, console.unit) == (7, 10, "pages")
-    console.event({"time": 0.0, "done": 9})
+        console.take([{"stage": "pages", "time": 0.0, **event}])
+    assert (console.progress.done, console.progress.total, console.progress.unit) == (7, 10, "pages")
+    console.take([{"stage": "pages", "time": 0.0, "done": 9}])
     console.end("pages", 65.4, 0.25, 3 << 30)
     assert capsys.readouterr().out.split() == [
         *("✓", "pages", "1", "min", "05", "s", "25%", "start-up", "3.0", "GiB", "9", "pages")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import pageloom
 from cluster.errors import RequestError, WorkError
 from cluster.fields import key_values
+from cluster.holder import Held
 from cluster.plan import Planned
 from cluster.run import anew, refuse_unfinished
 from cluster.runs import LATEST, compared, last_run, named_release, read_run, recorded, refs, run_ids, write_ref
@@ -50,7 +51,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_run_that_ends_is_remembered_with_what_was_asked_and_its_release_is_the_latest(store: Store) -> None:
     recipe, plan = planned(store, "pretrain.steps=7")
-    with recorded(recipe, plan, store):
+    with recorded(recipe, plan, store, Held(1)):
         commit(store, plan)
         assert last_run(store.root).outcome == "running"  # type: ignore[union-attr]
     run = last_run(store.root)
@@ -70,7 +71,7 @@ def test_a_run_that_does_not_end_well_is_remembered_with_its_line_and_moves_no_r
     store: Store, error: BaseException, outcome: str
 ) -> None:
     recipe, plan = planned(store)
-    with pytest.raises(type(error)), recorded(recipe, plan, store):
+    with pytest.raises(type(error)), recorded(recipe, plan, store, Held(1)):
         raise error
     run = last_run(store.root)
     assert run is not None
@@ -79,10 +80,23 @@ def test_a_run_that_does_not_end_well_is_remembered_with_its_line_and_moves_no_r
     assert refs(store.root) == {}
 
 
+def test_a_run_that_was_stopped_because_it_lost_the_root_has_failed(store: Store) -> None:
+    recipe, plan = planned(store)
+
+    def lost() -> None:
+        raise WorkError("taken over by another run")
+
+    with pytest.raises(KeyboardInterrupt), recorded(recipe, plan, store, Held(1, lost)):
+        raise KeyboardInterrupt
+    run = last_run(store.root)
+    assert run is not None
+    assert (run.outcome, run.message) == ("failed", "taken over by another run")
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id_and_nothing_else(store: Store) -> None:
     recipe, plan = planned(store)
     for _ in range(2):
-        with recorded(recipe, plan, store):
+        with recorded(recipe, plan, store, Held(1)):
             pass
     one, other = run_ids(store.root)
     assert read_run(store.root, other).id == other
@@ -97,7 +111,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_and_nothing_else(store: Store
 def test_two_runs_differ_in_what_was_set_and_what_came_out(store: Store) -> None:
     for steps, loss in ((7, 3.5), (8, 3.25)):
         recipe, plan = planned(store, f"pretrain.steps={steps}")
-        with recorded(recipe, plan, store):
+        with recorded(recipe, plan, store, Held(1)):
             commit(store, plan, loss=loss)
     one, other = (read_run(store.root, run) for run in run_ids(store.root))
     found = compared(one, other, store)
@@ -119,7 +133,7 @@ def test_a_root_is_looked_at_without_the_flags_of_the_day_and_without_its_input_
     pages = tmp_path / "pages.jsonl"
     pages.write_text('{"text": "one"}\n')
     recipe, plan = planned(store, f"crawl.input=[{pages}]", "crawl.pydoc=null", "pretrain.steps=7", "serve.port=8123")
-    with recorded(recipe, plan, store) as run:
+    with recorded(recipe, plan, store, Held(1)) as run:
         commit(store, plan, loss=3.5)
     pages.unlink()
     root = str(store.root)
@@ -145,7 +159,7 @@ def test_a_root_is_looked_at_without_the_flags_of_the_day_and_without_its_input_
 
 def test_a_recipe_that_is_named_is_looked_at_instead_of_the_last_run(store: Store) -> None:
     recipe, plan = planned(store, "pretrain.steps=7")
-    with recorded(recipe, plan, store):
+    with recorded(recipe, plan, store, Held(1)):
         commit(store, plan)
     seen = LINE.look("quickstart", root=str(store.root))
     assert seen.run is None
@@ -154,7 +168,7 @@ def test_a_recipe_that_is_named_is_looked_at_instead_of_the_last_run(store: Stor
 
 def test_a_last_run_whose_recipe_is_no_longer_known_says_so(store: Store) -> None:
     recipe, plan = planned(store)
-    with recorded(recipe, plan, store) as run:
+    with recorded(recipe, plan, store, Held(1)) as run:
         pass
     place = Path(store.root.path, "runs", f"{run.id}.json")
     kept = json.loads(place.read_text())
@@ -166,7 +180,7 @@ def test_a_last_run_whose_recipe_is_no_longer_known_says_so(store: Store) -> Non
 
 def test_a_release_is_named_by_ref_by_key_or_by_the_beginning_of_its_key(store: Store) -> None:
     recipe, plan = planned(store)
-    with recorded(recipe, plan, store):
+    with recorded(recipe, plan, store, Held(1)):
         commit(store, plan)
     key = plan[-1].key
     assert [named_release(store, name).key for name in (LATEST, key, key[:6])] == [key] * 3
@@ -177,7 +191,7 @@ def test_a_release_is_named_by_ref_by_key_or_by_the_beginning_of_its_key(store: 
 def test_diff_prints_what_differs(store: Store) -> None:
     for steps in (7, 8):
         recipe, plan = planned(store, f"pretrain.steps={steps}")
-        with recorded(recipe, plan, store):
+        with recorded(recipe, plan, store, Held(1)):
             commit(store, plan)
     one, other = run_ids(store.root)
     text = said("diff", one, other, "--root", str(store.root))
@@ -188,7 +202,7 @@ def test_diff_prints_what_differs(store: Store) -> None:
 def test_run_records_lie_where_the_root_is(s3_root: str) -> None:
     store = Store(s3_root)
     recipe, plan = planned(store)
-    with recorded(recipe, plan, store) as run:
+    with recorded(recipe, plan, store, Held(1)) as run:
         pass
     assert Location.of(f"{s3_root}/runs/{run.id}.json").exists()
     assert last_run(store.root) == run
@@ -207,12 +221,12 @@ def test_what_is_forced_leaves_the_root_with_all_that_comes_of_it_and_nothing_el
 def test_nothing_is_forced_that_a_ref_names(store: Store) -> None:
     _, plan = planned(store)
     commit(store, plan)
-    write_ref(store.root, "stable", plan[-1].key, "r")
+    write_ref(store.root, "stable", plan[-1].key, "r", Held(1))
     with pytest.raises(RequestError, match=r"^--force: the release that `stable` names would go; let stable name another"):
         anew(plan, {"judge"}, store)
     assert all(store.artefact(each.stage.name, each.key) for each in plan)
-    write_ref(store.root, "stable", "another", "r")
-    write_ref(store.root, LATEST, plan[-1].key, "r")  # which follows the run
+    write_ref(store.root, "stable", "another", "r", Held(1))
+    write_ref(store.root, LATEST, plan[-1].key, "r", Held(1))  # which follows the run
     anew(plan, {"judge"}, store)
     assert store.artefact("release", plan[-1].key) is None
 
@@ -236,7 +250,7 @@ def test_a_stage_that_there_is_not_is_refused_before_anything_starts(tmp_path: P
 
 def test_a_setting_of_no_key_is_put_over_the_last_run_s_recipe_and_finds_what_it_made(store: Store) -> None:
     recipe, plan = planned(store, "pretrain.steps=7")
-    with recorded(recipe, plan, store) as run:
+    with recorded(recipe, plan, store, Held(1)) as run:
         commit(store, plan)
     seen = LINE.look(settings=["serve.port=8123"], root=str(store.root))
     assert {name: each.key for name, each in seen.artefacts.items() if each} == run.stages

@@ -13,5 +13,5 @@ class Silent(Track):
     def __init__(self) -> None:
         super().__init__("silent", None)
 
-    def _put(self, **_: Any) -> None:
+    def _put(self, wait: bool = True, **_: Any) -> None:
         pass

@@ -17,7 +17,7 @@ from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Artefact, Location, parquet_bytes
 from cluster.track.events import Track
-from cluster.track.history import Recorder
+from cluster.track.recorder import Recorder
 from tests.actors.rl.line import PROMPTS, Tiny, write_conversations, write_tiny_model
 
 pytestmark = pytest.mark.slow
@@ -50,7 +50,7 @@ def evaluated(mailbox: Any, inputs: dict[str, Artefact], tmp_path_factory: pytes
     settings = EvaluationSettings(prompts=6, samples=2, answer_tokens=16, prompt_tokens=64, resamples=1000, shown=3)
     cluster = ClusterSettings(dashboard=False)
     ctx = Context(settings, cluster, inputs, [], output, output / WORK, Track("evaluation", mailbox), output.path, output)
-    with Recorder("evaluation", mailbox, output, lambda _: None, lambda: None) as recorder:
+    with Recorder("evaluation", mailbox, output) as recorder:
         evaluate(ctx)
     assert recorder.work_seconds() > 0
     return ctx

@@ -71,6 +71,6 @@ def test_held_out_loss_is_told_for_all_and_for_each_source(tokenizer_directory, 
             return float(F.cross_entropy(model(tokens).logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()))
 
         assert found["loss"] == pytest.approx(mean(ids), rel=1e-5)
-        assert found["loss_books"] == pytest.approx(mean(ids[:4]), rel=1e-5)
-        assert found["loss_web"] == pytest.approx(mean(ids[4:]), rel=1e-5)
-        assert abs(found["loss_books"] - found["loss_web"]) > 1e-3
+        assert found["loss/books"] == pytest.approx(mean(ids[:4]), rel=1e-5)
+        assert found["loss/web"] == pytest.approx(mean(ids[4:]), rel=1e-5)
+        assert abs(found["loss/books"] - found["loss/web"]) > 1e-3

@@ -15,7 +15,7 @@ from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Location
 from cluster.track.events import Track
-from cluster.track.history import Recorder
+from cluster.track.recorder import Recorder
 from tests.actors.training import masked_task
 from tests.actors.training.masked_task import SETTINGS, MaskedTask
 
@@ -77,7 +77,7 @@ def train(mailbox, carried, tokenizer_directory):
     def run(place: Path, flag: str = "", max_failures: int = 0) -> tuple[bytes, dict[int, tuple[float, float]]]:
         """One attempt; the exported weights, and loss and gradient norm of every step."""
         ctx = context(place, mailbox, max_failures=max_failures)
-        with Recorder("test", mailbox, ctx.output, lambda _: None, lambda: None) as recorder:
+        with Recorder("test", mailbox, ctx.output) as recorder:
             outcome = fit(ctx, Maker(flag), RUN, Location.of(tokenizer_directory))
         assert outcome.progress.step == STEPS
         assert [step for step, _ in outcome.progress.curves["training"]] == list(range(1, STEPS + 1))
