@@ -20,7 +20,7 @@ WHOLE := $(and $(wildcard $(BIN)/python),$(wildcard $(BIN)/pip),$(wildcard $(BIN
 help:
 	@echo 'make run        the quickstart: from pages to a served model; ARGS="--input pages.warc.gz" for pages of your own'
 	@echo 'make install    into .venv, also after an interruption or a change; PYTHON=python3.11 DEVICE=cpu|gpu'
-	@echo 'make quick      the tests that take no engine'
+	@echo 'make quick      the tests that neither start an engine nor try hostile input at length'
 	@echo 'make test       these and those that start Ray, vLLM and trainings; ARGS="-k words" for some of them'
 	@echo 'make test-long  those that try all of what the others sample'
 	@echo 'make check      ruff, mypy, import contracts'

@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 
 from pageloom import outcome
 
+pytestmark = pytest.mark.slow
+
 # What a terminal obeys beside a line break and a tab, written down independently of cluster.terminal.
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 NOBODY = "http://127.0.0.1:9/v1"

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 import cluster.recipes
 from cluster.errors import RequestError
-from pageloom import line, run
+from pageloom import line, outcome, run
 from pipeline.corpus.settings import Kind
 from pipeline.pages.settings import PagesSettings
 
@@ -85,8 +85,19 @@ def refusal(*arguments: str, cwd: Path, **environment: str) -> str:
         ),
     ],
 )
-def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(tmp_path: Path, arguments: list[str], words: str) -> None:
-    assert words in refusal(*arguments, cwd=tmp_path)
+def test_a_request_that_cannot_be_done_is_one_line_and_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert outcome(arguments) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said
+
+
+def test_a_process_of_its_own_says_the_same_line_with_the_same_code(tmp_path: Path) -> None:
+    assert "pretrain.stepz: unknown key; did you mean" in refusal("run", "--set", "pretrain.stepz=3", cwd=tmp_path)
+    assert "lat\\xe9: the name of the root is not UTF-8" in refusal("run", "--root", "lat\udce9", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("command", ["run", "status", "plan"])

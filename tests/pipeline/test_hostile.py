@@ -21,6 +21,8 @@ from pipeline.measure.words import Vocabulary, split_chunk
 from pipeline.read.charset import decode, repaired
 from pipeline.rights.creative_commons import licence_of
 
+pytestmark = pytest.mark.slow
+
 LINES = LineSettings(refinedweb=True, c4=True, citations=True)
 PERSONAL = PersonalData(tuple(PLACEHOLDERS), ("US", "DE", "FR"), tuple(NATIONAL_IDS))
 BENCHMARK = benchmark([("exam", 0, "1 " * 14), ("exam", 1, "a " * 9), ("exam", 2, " ".join("abcdefghijklmnopqrstuvwxyz"))])

@@ -12,6 +12,8 @@ from actors.rl.algorithms.kl import k1
 from actors.rl.algorithms.losses import policy_loss
 from actors.rl.logprobs import token_logprobs
 
+pytestmark = pytest.mark.slow
+
 SYMBOLS, LENGTH, PROMPTS, SAMPLES = 12, 6, 4, 8
 WANTED = 7
 

@@ -16,6 +16,8 @@ from pipeline.extract import careful
 from pipeline.extract.careful import CarefulExtractor, ExtractorDied
 from pipeline.extract.page import Limits, extract, load_trafilatura
 
+pytestmark = pytest.mark.slow
+
 ALWAYS, NEVER = Limits(1), Limits(0)
 
 
