@@ -100,6 +100,7 @@ def test_a_process_of_its_own_says_the_same_line_with_the_same_code(tmp_path: Pa
     assert "lat\\xe9: the name of the root is not UTF-8" in refusal("run", "--root", "lat\udce9", cwd=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "status", "plan"])
 def test_a_bucket_that_cannot_be_reached_is_one_line_before_any_work(tmp_path: Path, free_port: int, command: str) -> None:
     s3 = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port}", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
@@ -126,6 +127,7 @@ def test_an_unreachable_cluster_is_named_before_any_work(tmp_path: Path, free_po
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_plan_lists_every_stage_in_order_without_starting_anything(tmp_path: Path) -> None:
     done = pageloom("plan", "--json", cwd=tmp_path)
     rows = json.loads(done.stdout)["stages"]
@@ -134,6 +136,7 @@ def test_plan_lists_every_stage_in_order_without_starting_anything(tmp_path: Pat
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_forget_writes_the_list_once_and_a_root_without_artefacts_holds_nothing(tmp_path: Path) -> None:
     arguments = ["forget", "--url", "https://h.example/a", "--host", "x.example", "--reason", "mail of 3 May", "--root", "r"]
     first, second = (pageloom(*arguments, cwd=tmp_path) for _ in range(2))
@@ -159,6 +162,7 @@ def test_the_command_line_does_not_import_an_engine_to_plan(tmp_path: Path) -> N
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["quickstart", "web"])
 def test_a_shipped_recipe_prints_as_it_is_and_in_full_and_both_load_as_the_same(tmp_path: Path, recipe: str) -> None:
     file = tmp_path / "mine.yaml"
@@ -182,6 +186,7 @@ def test_the_web_recipe_keeps_to_the_papers_and_redacts_all_that_can_be_told() -
     assert web.release.name == "pageloom-web"
 
 
+@pytest.mark.slow
 def test_pages_of_ones_own_take_the_web_recipe_which_is_said(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>page</p>")
     said = pageloom("plan", "--input", "page.html", cwd=tmp_path).stdout
@@ -198,6 +203,7 @@ def test_a_recipe_that_names_no_pages_is_refused_before_any_work(tmp_path: Path,
     assert message.endswith("crawl: no pages are named; give --input FILES, or crawl.sources or crawl.seeds in the recipe")
 
 
+@pytest.mark.slow
 def test_a_stage_that_there_is_not_is_refused_by_run_plan_and_python(tmp_path: Path) -> None:
     for arguments in (["run", "--no-serve"], ["plan"]):
         assert "--until nonsense: no such stage; there are crawl, records" in refusal(
@@ -208,6 +214,7 @@ def test_a_stage_that_there_is_not_is_refused_by_run_plan_and_python(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_version_is_the_installed_one_and_an_argument_is_optional_once(tmp_path: Path) -> None:
     assert pageloom("--version", cwd=tmp_path).stdout == f"pageloom {metadata.version('pageloom')}\n"
     usage = pageloom("plan", "--help", cwd=tmp_path).stdout
@@ -244,6 +251,7 @@ def completed(words: str, tmp_path: Path) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

@@ -191,6 +191,7 @@ def test_a_root_that_may_not_be_written_fails(tmp_path: Path, monkeypatch: pytes
     assert named(list(doctor.disk(str(tmp_path / "x"))), "root").state == "fail"
 
 
+@pytest.mark.slow
 def test_an_object_store_that_answers_passes_and_one_that_does_not_fails(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert named(look(s3_root), "object store").state == "ok"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")

@@ -87,6 +87,7 @@ def test_an_address_where_nobody_answers_is_named_with_the_remedy(tmp_path: Path
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_a_run_that_would_wait_for_ever_is_refused_before_any_work_and_the_plan_says_so(tmp_path: Path) -> None:
     def pageloom(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pageloom", *arguments, "--root", str(tmp_path / "root")]

@@ -79,6 +79,7 @@ def test_a_release_is_the_aligned_model_byte_for_byte_without_its_metrics(tmp_pa
     assert (ctx.output / "model.safetensors").read_bytes() == WEIGHTS
 
 
+@pytest.mark.slow
 def test_a_release_is_made_on_an_object_store_without_a_local_copy(s3_root: str) -> None:
     ctx, _ = publish_into(Store(s3_root))
     assert (ctx.output / "model.safetensors").read_bytes() == WEIGHTS

@@ -164,6 +164,7 @@ def test_text_keeps_newlines_and_tabs() -> None:
     assert text("a\r\nb\tc") == "a\nb\tc"
 
 
+@pytest.mark.slow
 def test_a_report_of_a_long_run_is_small_and_quick() -> None:
     curve = [(float(step), 8 / (1 + step)) for step in range(20_000)]
     lines = [Lines(title=f"Loss {n}", x_label="step", y_label="nats", series={"a": curve, "b": curve}) for n in range(6)]

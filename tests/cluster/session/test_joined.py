@@ -70,6 +70,7 @@ def test_where_nobody_listens_both_ways_out_are_named(free_port: int) -> None:
     assert said.endswith("; start it, correct cluster.address, or unset cluster.address to run embedded")
 
 
+@pytest.mark.slow
 def test_what_listens_but_does_not_speak_as_ray_does_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined, "PROBE_SECONDS", 2)
     with socket.socket() as listener:

@@ -146,6 +146,7 @@ def test_the_cut_keeps_the_share_that_was_asked_for(scores: list[float], keep: f
     assert kept == max(1, round(keep * len(scores)))
 
 
+@pytest.mark.slow
 def test_abuse_is_told_from_other_tweets_it_was_not_trained_on(shared: Path) -> None:
     data = gzip.decompress((shared / "data/toxicity/davidson_labeled_data.csv.gz").read_bytes()).decode()
     rows = [(row["tweet"], row["class"] != "2") for row in csv.DictReader(io.StringIO(data, newline=""))]

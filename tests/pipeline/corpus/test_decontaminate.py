@@ -99,6 +99,7 @@ def test_the_strings_of_every_item_are_texts(tmp_path: Path) -> None:
     assert list(read_benchmarks([str(tmp_path)])) == expected
 
 
+@pytest.mark.slow
 def test_every_benchmark_item_is_found_among_prose_and_no_prose_is(shared: Path) -> None:
     asked = list(read_benchmarks([str(shared / "data/eval")]))
     index = benchmark(asked)

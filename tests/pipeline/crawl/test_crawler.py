@@ -350,6 +350,7 @@ def test_a_server_that_does_not_answer_in_time_is_tried_again_and_then_left(site
     assert fates[f"{site.url}/a"] == ("ok", 200)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_unavailable_for_a_moment_is_fetched_later(site: Site, tmp_path: Path) -> None:
     answers = iter([(503, {}, b"busy"), (200, {"Content-Type": "text/html"}, b"here")])
     site.page("/", "a", "b")

@@ -72,6 +72,7 @@ def test_a_taken_port_is_named_with_the_remedy(free_port: int) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_it_dies_with_its_parent_even_when_that_is_killed(free_port: int) -> None:
     program = textwrap.dedent(f"""
         import time

@@ -146,6 +146,7 @@ def test_a_very_long_page_is_compared_by_its_beginning(decide: Decide) -> None:
     assert gone == {1: (0, 1.0, "exact_duplicate")}
 
 
+@pytest.mark.slow
 def test_partitions_and_the_way_to_components_change_no_byte(tmp_path: Path) -> None:
     chance = random.Random(5)
     bases = [[f"b{base}w{chance.randrange(10**6)}" for _ in range(120)] for base in range(60)]

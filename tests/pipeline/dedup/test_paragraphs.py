@@ -35,6 +35,7 @@ def expected(pages: list[list[int]], hosts: list[str], stays: set[int]) -> dict[
     return gone
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(pages=st.lists(page, min_size=1, max_size=9), hosts=st.lists(st.sampled_from(["h", "i"]), min_size=9, max_size=9))
 def test_the_first_copy_of_a_line_stays_and_what_repeats_over_a_host_goes(

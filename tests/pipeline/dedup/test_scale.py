@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from cluster.store import Location, shard_records
 from pipeline.dedup.exact import Compared, ExactRunWorker, ExactWorker
@@ -54,6 +55,7 @@ def test_one_text_copied_100_000_times_costs_one_row_a_shard(tmp_path: Path) -> 
     assert sum(record["counts"]["pairs"] for record in shard_records(near).values()) == 0
 
 
+@pytest.mark.slow
 def test_a_template_over_ten_shards_sends_four_rows_a_shard_and_pairs_stay_linear(tmp_path: Path) -> None:
     chance = np.random.default_rng(0)
     number = SHARDS * PAGES

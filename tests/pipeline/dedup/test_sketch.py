@@ -60,6 +60,7 @@ def test_similarity_of_shingles_is_that_of_the_ngrams(one: list[str], other: lis
     assert jaccard(*sets_of([one, other], ngram)) == pytest.approx(word_sets_jaccard(one, other, ngram))
 
 
+@pytest.mark.slow
 @given(
     texts=st.lists(words, max_size=12),
     ngrams=st.lists(st.integers(1, 6), min_size=12, max_size=12),

@@ -37,6 +37,7 @@ def test_word_f1_is_that_of_word_multisets(found: str, gold: str, f1: float) -> 
     assert word_f1(found, gold) == pytest.approx(f1)
 
 
+@pytest.mark.slow
 def test_no_domain_is_on_both_sides_of_the_split(shared: Path) -> None:
     pages = list(gold_pages(shared / "data/html"))
     assert {page.source for page in pages} == set(SETS)

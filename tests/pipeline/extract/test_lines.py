@@ -102,6 +102,7 @@ def test_link_density_is_the_share_of_letters_in_links(html: str, share: float) 
     assert page_lines(html, ()).link_density == pytest.approx(share)
 
 
+@pytest.mark.slow
 def test_link_density_agrees_with_a_parsed_tree_on_real_pages(shared: Path) -> None:
     pages = sorted((shared / "data/html/wcxb/pages").glob("*.gz"), key=lambda path: path.stat().st_size)[:40]
     assert len(pages) == 40

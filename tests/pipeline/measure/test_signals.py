@@ -97,6 +97,7 @@ def test_a_text_of_nothing_measures_nothing() -> None:
         assert set(measured(text).values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_a_giant_text_is_judged_by_its_beginning() -> None:
     once = " ".join(f"w{number}" for number in range(150_000))
     found = measured(once + " again and again and again" * 9)

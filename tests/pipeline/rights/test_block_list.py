@@ -123,6 +123,7 @@ def test_any_line_is_an_entry_or_is_refused_and_any_url_can_be_asked_for(line: s
 names = st.from_regex(r"[a-z]{1,3}(\.[a-z]{1,3}){1,4}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.lists(names, max_size=8), names)
 def test_domains_match_as_suffixes_of_labels(domains: list[str], host: str) -> None:
     blocked = any(host == domain or host.endswith("." + domain) for domain in domains)

@@ -36,6 +36,7 @@ def exact_shares(weights: dict[str, float]) -> dict[str, Fraction]:
     return {name: Fraction(str(each)) / total for name, each in weights.items()}
 
 
+@pytest.mark.slow
 @given(mixture=mixtures(), seed=seeds, batch=batches)
 def test_after_every_step_each_source_has_its_exact_share_within_one_sequence(mixture, seed, batch) -> None:
     runs, weights = mixture
@@ -49,6 +50,7 @@ def test_after_every_step_each_source_has_its_exact_share_within_one_sequence(mi
             assert order.drawn(name, batch * (step + 1)) == seen[name]
 
 
+@pytest.mark.slow
 @given(weights=st.lists(weight, min_size=2, max_size=8))
 def test_a_cycle_strays_from_the_shares_no_further_than_tijdemans_bound_and_ends_even(weights) -> None:
     named = dict(zip("abcdefgh", weights, strict=False))
@@ -83,6 +85,7 @@ def test_every_epoch_of_a_source_sees_each_of_its_sequences_once(mixture, seed, 
             assert sorted(walked[start : start + len(own)]) == own.tolist()
 
 
+@pytest.mark.slow
 @given(mixture=mixtures(), seed=seeds, batch=batches, steps=st.integers(0, 50))
 def test_steps_of_a_sequence_are_those_that_ask_for_it(mixture, seed, batch, steps) -> None:
     runs, weights = mixture
@@ -93,6 +96,7 @@ def test_steps_of_a_sequence_are_those_that_ask_for_it(mixture, seed, batch, ste
         assert order.steps_of(sequence, steps, batch) == expected
 
 
+@pytest.mark.slow
 @given(mixture=mixtures(), seed=seeds, batch=batches, steps=st.integers(1, 30))
 def test_the_sequences_do_not_depend_on_how_they_are_cut_into_steps(mixture, seed, batch, steps) -> None:
     runs, weights = mixture
@@ -103,6 +107,7 @@ def test_the_sequences_do_not_depend_on_how_they_are_cut_into_steps(mixture, see
     assert np.concatenate(parts[::-1]).tolist() == whole.tolist()
 
 
+@pytest.mark.slow
 @given(count=st.integers(1, 50), seed=seeds, batch=batches, weight=weight)
 def test_one_source_is_ordered_as_without_weights_whatever_its_weight(count, seed, batch, weight) -> None:
     mixture, plain = MixtureOrder([("web", count)], {"web": weight}, seed), SequenceOrder(count, seed)

@@ -172,6 +172,7 @@ def test_a_body_that_is_cut_off_before_anything_can_be_decoded_is_unreadable(rea
     assert (found.problem, found.note) == ("unreadable", "cut off at the beginning of its gzip encoding")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
 def test_a_bomb_in_any_encoding_stops_at_the_limit(encoding: str) -> None:
     bomb = ENCODE[encoding](bytes(30_000_000))
