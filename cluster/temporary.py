@@ -20,9 +20,9 @@ PREFIX = "pageloom-"
 HOLD, KEPT, FULL = ".held", ".kept", ".full"
 KEEP_DAYS = 7  # that a kept directory stays
 UNHELD_SECONDS = 3600  # age at which a directory that never had a lock is nobody's: one is made within a moment
-# Linux takes 107 bytes for a socket's path. Ray puts /session_<date>_<time>_<microseconds>_<pid>/sockets/plasma_store below its
-# directory: up to 64. Ours is `pageloom-<kind>-<8 letters>` and the name of Ray's inside it.
-SOCKET_PATH, RAY_SOCKETS, OWN_NAME = 107, 64, 24
+# Linux takes 107 bytes for a socket's path. Ray puts /session_<date>_<time>_<microseconds>_<pid>/sockets/dash_TaskEventsHead
+# below its directory: up to 71. Ours is `pageloom-<kind>-<8 letters>` and the name of Ray's inside it.
+SOCKET_PATH, RAY_SOCKETS, OWN_NAME = 107, 71, 24
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 
 held: dict[Path, int] = {}  # directories of this process -> descriptor of the file whose lock holds them

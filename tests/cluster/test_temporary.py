@@ -110,7 +110,7 @@ def test_where_tmpdir_is_too_long_for_sockets_a_short_folder_takes_its_place(
         assert Path(usual).is_relative_to(long)
     place = make_directory("ray", for_sockets=True)
     try:
-        socket = f"{place}/r/session_2026-12-31_23-59-59_123456_4194304/sockets/plasma_store"
+        socket = f"{place}/r/session_2026-12-31_23-59-59_123456_4194304/sockets/dash_TaskEventsHead"
         assert len(socket) <= 107
         assert place in temporary.held
     finally:
