@@ -60,7 +60,8 @@ def test_a_notebook_runs_twice_sees_its_lines_and_keeps_its_streams_and_ctrl_c(t
     assert (found["crawl"], found["records"]) == (["crawl"], ["crawl", "records"])
     assert [found["before"], found["after"], found["restored"]] == [True, True, True]
     assert found["refused"].startswith("--until nonsense: no such stage; there are crawl, records")
-    lines = [line.split() for line in found["cell"].splitlines()]
+    # Without how far a stage is, which is told every 30 s: a busy machine takes longer.
+    lines = [line.split() for line in found["cell"].splitlines() if not line.startswith("    ")]
     assert [line[:2] for line in lines] == [
         ["pageloom", "web"],
         ["✓", "crawl"],

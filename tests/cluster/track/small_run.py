@@ -11,6 +11,7 @@ import ray
 from pydantic import BaseModel
 from rich.console import Console
 
+from cluster.lock import lock_root
 from cluster.plan import make_plan
 from cluster.recipe import Recipe
 from cluster.run import Run, run_plan
@@ -74,7 +75,8 @@ if __name__ == "__main__":
     console = RunConsole(Console(width=300), every=float(os.environ.get("EVERY", "30")))
     try:
         run = Run(recipe, store, session, console, Path(sys.argv[1], "logs", "group"))
-        for name in run_plan(make_plan(recipe, STAGES, store), run):
-            print("committed", name)
+        with lock_root(store.root) as held:
+            for name in run_plan(make_plan(recipe, STAGES, store), run, held):
+                print("committed", name)
     finally:
         session.stop()
