@@ -59,7 +59,8 @@ def on_ranks(ctx: Context, work: Callable[[], Any]) -> Any:
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
             ),
         )
-        return trainer.fit().return_value
+        result: Any = trainer.fit()
+        return result.return_value
 
     return interruptible(lambda: though_nodes_are_lost(train, cluster.max_failures, ctx.track.say))
 
