@@ -16,7 +16,6 @@ from cluster.kubernetes.field import Fault, Field
 from cluster.kubernetes.manifests import MOST_BYTES, Strict, documents, objects, refuse_large, whole_file
 from cluster.kubernetes.structure import Schema, Structural, faults, formats
 
-
 CRD = "CustomResourceDefinition"
 
 

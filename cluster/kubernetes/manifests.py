@@ -36,6 +36,11 @@ class Manifest:
 class Lenient(yaml.CSafeLoader):
     """Plain values, read as the YAML library of Kubernetes' tools reads them: no dates, no numbers to base 60, `1e3` is one."""
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Keys are texts at once: to Python the keys 1 and true are the same."""
+        self.flatten_mapping(node)
+        return {key_text(self.construct_object(key, deep)): self.construct_object(each, deep) for key, each in node.value}
+
 
 NUMBERS = {
     "int": r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]*|[1-9][0-9_]*)$",
@@ -85,9 +90,9 @@ def refuse_deep(text: str | bytes) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The value with keys that are texts and whole numbers that are integers. Raises Refused for what JSON does not have."""
+    """The value with whole numbers as integers. Raises Refused for what JSON does not have."""
     if isinstance(value, dict):
-        return {key_text(key): plain(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list):
         return [plain(each) for each in value]
     if isinstance(value, float):
