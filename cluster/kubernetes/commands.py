@@ -7,16 +7,64 @@ from typing import Annotated, Any
 
 import typer
 
+from cluster.errors import RequestError
+from cluster.kubernetes.gates import gates
 from cluster.line import Line
-from cluster.options import InputOption, RecipeArgument, RootOption, SetOption
-from cluster.terminal import out
+from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption
+from cluster.terminal import ONE_LINE, err, out, say_json
 
-app = typer.Typer(no_args_is_help=True, help="Write Kubernetes manifests, without a cluster.")
+MISSING = "`k8s check` needs packages that are not installed; pip install 'pageloom[k8s]'"
+
+app = typer.Typer(no_args_is_help=True, help="Write and check Kubernetes manifests, without a cluster.")
 
 
 @app.callback()
 def begin() -> None:
-    """Write Kubernetes manifests, without a cluster."""
+    """Write and check Kubernetes manifests, without a cluster."""
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="manifests; - is stdin")],
+    crds: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", envvar="PAGELOOM_CRDS", help="custom resource definitions, *.yaml or *.yaml.gz"),
+    ] = None,
+    gate: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=true|false", help="a feature gate of the operator; may be repeated")
+    ] = None,
+    previous: Annotated[
+        str | None, typer.Option(metavar="FILE", help="the objects as they are now, for rules about what may change")
+    ] = None,
+    kubernetes: Annotated[str, typer.Option(metavar="VERSION", help="the release whose kinds and fields count")] = "1.36",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what Kubernetes and KubeRay would refuse: schemas, rules in CEL, and the operator's own rules. A line a fault."""
+    chosen = gates(gate or [])
+    try:
+        from cluster.kubernetes.check import Checker
+        from cluster.kubernetes.core import Core
+        from cluster.kubernetes.custom import Definitions
+    except ImportError as error:
+        raise RequestError(MISSING) from error
+    from cluster.kubernetes.manifests import manifests
+
+    before = manifests(previous) if previous else []
+    core = Core(kubernetes)
+    checker = Checker(core, Definitions(crds, core) if crds else None, chosen, before)
+    found = [finding for file in files for finding in checker.check_file(file)]
+    remarks = checker.remarks()
+    if as_json:
+        say_json({"objects": checker.objects, "faults": [finding.values() for finding in found], "remarks": remarks})
+    else:
+        for finding in found:
+            out.print(str(finding).translate(ONE_LINE), soft_wrap=True)
+        for remark in remarks:
+            err.print(f"pageloom: {remark}".translate(ONE_LINE), style="dim", soft_wrap=True)
+    if found:
+        raise RequestError(f"{len(found)} faults in {checker.objects} objects")
+    if not as_json:
+        out.print(f"{checker.objects} objects: nothing that would be refused")
 
 
 @app.command()
