@@ -7,9 +7,11 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.k8s.kustomize import K8S, Object, combined
-from tests.k8s.rules import complaints, example_secrets, named, pods
+import pageloom
+from tests.k8s.kustomize import K8S, Object, build, combined
+from tests.k8s.rules import complaints, example_secrets, kinds, named, pods
 
 KUBERNETES = "1.36"
 OF_OTHERS = ("ray.io/", "monitoring.coreos.com/")  # API groups that Kubernetes itself does not know
@@ -77,3 +79,33 @@ def test_an_image_is_built_from_a_digest_and_for_nobody_else() -> None:
     assert copied[1] == "*"
     for pattern in (line[1:] for line in copied if line.startswith("!")):
         assert list(Path(K8S.parent).glob(pattern)), pattern
+
+
+@pytest.mark.slow
+def test_crds_and_operator_accept_every_ray_object(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All combinations, and prod with the upgrade strategy that the README describes. Then one of them with a mistake."""
+    definitions = shared / "kuberay-crds"
+    if not definitions.is_dir():
+        pytest.skip("needs KubeRay's CRDs beside the real data, which are not here")
+    (tmp_path / "work").mkdir()
+    for number, (overlay, more) in enumerate(COMBINATIONS):
+        built = combined(K8S / "overlays" / overlay, re.findall(r"components/([\w-]+)", more), tmp_path / "work")
+        (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump_all(built))
+    (service,) = kinds(build(K8S / "overlays" / "prod"), "RayService")
+    service["spec"]["upgradeStrategy"] = {
+        "type": "NewClusterWithIncrementalUpgrade",
+        "clusterUpgradeOptions": {
+            "gatewayClassName": "any",
+            "stepSizePercent": 10,
+            "intervalSeconds": 30,
+            "maxSurgePercent": 50,
+        },
+    }
+    (tmp_path / "gradual.yaml").write_text(yaml.safe_dump(service))
+    check = ["--crds", str(definitions), "--gate", "RayCronJob=true"]
+    assert pageloom.outcome(["k8s", "check", *map(str, tmp_path.glob("*.yaml")), *check]) == 0
+    service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["minReplicas"] = 7
+    (tmp_path / "gradual.yaml").write_text(yaml.safe_dump(service))
+    capsys.readouterr()
+    assert pageloom.outcome(["k8s", "check", str(tmp_path / "gradual.yaml"), *check]) == 2
+    assert "minReplicas: 7 is more than maxReplicas (3)" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What a RayService is given, given to a real Ray Serve: the application is built from a root, answers, and its node is let go."""
+"""What a RayService is given, given to a real Ray Serve: its application is built from a root and answers; its node goes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cluster.errors import RequestError
 from cluster.session import Embedded, Session
 from cluster.session.drain import drain
 from cluster.settings import ClusterSettings
-from cluster.store import Location
+from cluster.store import Manifest, Store
 from serving.engine.app import build, stop
 from tests.conftest import reach_s3
 from tests.k8s.kustomize import build as kustomized
@@ -39,11 +39,11 @@ def configuration(tmp_path_factory: pytest.TempPathFactory, s3_server: str) -> I
     with pytest.MonkeyPatch.context() as environment:
         reach_s3(environment, s3_server)
         httpx.put(f"{s3_server}/released").raise_for_status()
-        root = Location.of("s3://released/root")
-        (root / f"release/{KEY}").upload(place / "model")
-        manifest = {"stage": "release", "key": KEY, "files": [], "committed": time.time()}
-        (root / f"release/{KEY}/artefact.json").write_json(manifest)
-        (root / "refs/latest.json").write_json({"stage": "release", "key": KEY, "run": "1"})
+        store = Store("s3://released/root")
+        attempt = store.attempt("release", KEY)
+        attempt.upload(place / "model")
+        store.commit(attempt, Manifest("release", KEY, {}, {}, [], "1", "0", 0, 0, 0, 0, "here"))
+        (store.root / "refs/latest.json").write_json({"stage": "release", "key": KEY, "run": "1"})
         out = place / "out"
         asked = ["k8s", "render", "web", "--overlay", "dev-cpu", "--root", "s3://released/root", "-o", str(out)]
         asked += ["--input", "s3://released/*.warc.gz", "--set", "serve.kv_cache_mb=16", "--set", "serve.max_tokens=8"]
