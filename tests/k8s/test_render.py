@@ -15,6 +15,8 @@ from cluster.resources import Node, missing
 from tests.k8s.kustomize import K8S, Object, build
 from tests.k8s.rules import complaints, kinds, named, quantity
 
+pytestmark = pytest.mark.slow  # a kustomization or two a test, each of 2,000 lines
+
 ROOT = "s3://bucket/root"
 PAGES = ("--input", "s3://bucket/crawl/*.warc.gz")
 
@@ -47,7 +49,6 @@ def recipe_of(objects: list[Object], place: Path) -> Any:
     return pageloom.line().load(str(file))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize("size", ["", "cluster.data_workers=13", "cluster.train_workers=4"])
 def test_workers_hold_every_stage_and_not_one_pod_more(overlay: str, size: str, tmp_path: Path) -> None:
