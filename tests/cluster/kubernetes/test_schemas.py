@@ -65,7 +65,7 @@ spec:
               load:
                 anyOf: [{type: integer}, {type: string}]
                 x-kubernetes-int-or-string: true
-              free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+              free: {type: object, x-kubernetes-preserve-unknown-fields: true, properties: {a: {type: object}}}
               texts: {type: object, additionalProperties: {type: string}}
   - name: v0
     served: false
@@ -114,7 +114,7 @@ def test_a_crd_refuses_at_the_place_and_in_words(crds: Path, spec: dict[str, Any
 
 
 def test_what_a_crd_takes_passes(crds: Path) -> None:
-    spec = {"most": None, "colour": None, "load": "5%", "free": {"a": {"b": [1]}}, "texts": {"x": "y"}, "name-tag": "l"}
+    spec = {"most": None, "colour": None, "load": "5%", "free": {"a": {}, "b": [1]}, "texts": {"x": "y"}, "name-tag": "l"}
     assert found(crds, loom(**spec)) == []
 
 
@@ -173,6 +173,9 @@ def test_nothing_is_silent_about_rules_that_cannot_be_judged_or_evaluated() -> N
         ("2024-01-01", "date-time", False),
         ("now", "date-time", False),
         (-(2**63), "int64", True),
+        (-(2**63) - 1, "int64", False),
+        (-(2**31), "int32", True),
+        (2**31 - 1, "int32", True),
         (2**63, "int64", False),
     ],
 )
@@ -296,6 +299,12 @@ def test_pods_within_ray_objects_are_judged_as_kubernetes_judges_pods() -> None:
         ("spec.submitterPodTemplate.spec.contaners", "no such field; did you mean containers?"),
         ("spec.submitterPodTemplate.spec.containers", "is missing"),
     }
+
+
+def test_what_an_earlier_layer_refuses_at_a_place_is_said_once() -> None:
+    containers = "spec.headGroupSpec.template.spec.containers"
+    assert check_core(changed("cluster", {containers: ...})) == [("schema", containers, "is missing")]
+    assert [layer for layer, _, _ in check_core(changed("cluster", {containers: []}))] == ["operator"]
 
 
 @pytest.mark.parametrize("base", OBJECTS)
