@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -176,13 +177,22 @@ class Location:
 
     @contextmanager
     def as_local(self) -> Iterator[Path]:
-        """This directory as a local path: itself where it is local, else a temporary copy."""
+        """This directory as a local path: itself where it is local, else a temporary copy, one for all processes of a machine.
+
+        To read only. Raises OSError where the store or the disk fails.
+        """
         if self.is_local:
             yield Path(self.path)
             return
-        with temporary.directory("copy") as copy:
-            pafs.copy_files(self.path, copy, self.filesystem, pafs.LocalFileSystem())
-            yield Path(copy)
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True))
+        files = sorted((info.path, info.size, info.mtime_ns) for info in found)
+        name = digest_bytes(pickle.dumps((self.filesystem, self.path, files)))
+
+        def download(copy: Path) -> None:
+            pafs.copy_files(self.path, str(copy), self.filesystem, pafs.LocalFileSystem())
+
+        with temporary.shared("copy", name, download) as copy:
+            yield copy
 
 
 def in_parallel(call: Callable[[Each], Result], over: Iterable[Each]) -> list[Result]:

@@ -6,22 +6,23 @@ temporary files have the same ids, and each took the other's living directories 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX = "pageloom-"
-HOLD, KEPT = ".held", ".kept"
+HOLD, KEPT, FULL = ".held", ".kept", ".full"
 KEEP_DAYS = 7  # that a kept directory stays
 UNHELD_SECONDS = 3600  # age at which a directory that never had a lock is nobody's: one is made within a moment
-# Linux takes 107 bytes for a socket's path. Ray puts /session_<date>_<time>_<microseconds>_<pid>/sockets/plasma_store below its
-# directory: up to 64. Ours is `pageloom-<kind>-<8 letters>` and the name of Ray's inside it.
-SOCKET_PATH, RAY_SOCKETS, OWN_NAME = 107, 64, 24
+# Linux takes 107 bytes for a socket's path. Ray puts /session_<date>_<time>_<microseconds>_<pid>/sockets/dash_TaskEventsHead
+# below its directory: up to 71. Ours is `pageloom-<kind>-<8 letters>` and the name of Ray's inside it.
+SOCKET_PATH, RAY_SOCKETS, OWN_NAME = 107, 71, 24
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 
 held: dict[Path, int] = {}  # directories of this process -> descriptor of the file whose lock holds them
@@ -57,6 +58,50 @@ def directory(kind: str) -> Iterator[str]:
         yield str(inside)
     finally:
         remove_directory(place)
+
+
+@contextmanager
+def shared(kind: str, name: str, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """A directory that this user's processes on this machine share by its name: one fills it while the others wait, all read
+    it, the last to leave removes it. Whoever fills it may be killed: the next begins it anew.
+    """
+    place = Path(tempfile.gettempdir()) / f"{PREFIX}{kind}-{os.getuid()}-{name}"
+    inside = place / kind
+    descriptor = opened_full(place, inside, fill)
+    try:
+        yield inside
+    finally:
+        os.close(descriptor)
+        if (claim := claimed(place)) is not None:
+            shutil.rmtree(place, ignore_errors=True)
+            os.close(claim)
+
+
+def opened_full(place: Path, inside: Path, fill: Callable[[Path], None]) -> int:
+    """A descriptor whose shared lock keeps a filled directory there. Raises what `fill` raises."""
+    while True:
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.is_symlink() or place.stat().st_uid != os.getuid():
+            raise PermissionError(errno.EACCES, "belongs to another user; set TMPDIR to a directory of your own", str(place))
+        try:
+            descriptor = os.open(place / HOLD, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:  # removed since it was looked at
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if os.fstat(descriptor).st_nlink and (place / FULL).exists():
+            return descriptor
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.fstat(descriptor).st_nlink and not (place / FULL).exists():
+                shutil.rmtree(inside, ignore_errors=True)
+                inside.mkdir()
+                fill(inside)
+                (place / FULL).touch()
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        finally:
+            os.close(descriptor)
 
 
 def keep(place: Path) -> None:

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import ray.train
+from ray.exceptions import RayActorError
+from ray.train import ControllerError
 from ray.train.torch import TorchTrainer
 
 from actors.room import RANK_CPUS
@@ -37,22 +39,45 @@ def fit(ctx: Context, make_task: Callable[[ExitStack], Task], settings: Training
 def on_ranks(ctx: Context, work: Callable[[], Any]) -> Any:
     """Run `work` on every training rank, again from the newest checkpoint where a rank is lost; returns rank 0's result."""
     cluster = ctx.cluster
-    trainer = TorchTrainer(
-        work,  # Ray hands its result back as `return_value`
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=cluster.train_workers,
-            use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker={"CPU": RANK_CPUS, **({"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {})},
-        ),
-        run_config=ray.train.RunConfig(
-            name="train",
-            storage_path=ctx.work.path,
-            storage_filesystem=ctx.work.filesystem,
-            failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
-        ),
-    )
-    return interruptible(trainer.fit).return_value
+
+    def train() -> Any:
+        trainer = TorchTrainer(
+            work,  # Ray hands its result back as `return_value`
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=cluster.train_workers,
+                use_gpu=cluster.gpus_per_worker > 0,
+                resources_per_worker={
+                    "CPU": RANK_CPUS,
+                    **({"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {}),
+                },
+            ),
+            run_config=ray.train.RunConfig(
+                name="train",
+                storage_path=ctx.work.path,
+                storage_filesystem=ctx.work.filesystem,
+                failure_config=ray.train.FailureConfig(max_failures=cluster.max_failures),
+                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            ),
+        )
+        return trainer.fit().return_value
+
+    return interruptible(lambda: though_nodes_are_lost(train, cluster.max_failures, ctx.track.say))
+
+
+def though_nodes_are_lost(train: Callable[[], Any], most: int, say: Callable[[str], None]) -> Any:
+    """Call `train`, up to `most` times more where a node is lost while its ranks start.
+
+    Ray Train counts the loss of a running rank; in the seconds until a lost node is known to be dead, one that starts there
+    is its controller's failure, which it never tries again.
+    """
+    for number in range(1, most + 1):
+        try:
+            return train()
+        except ControllerError as error:
+            if not isinstance(error.controller_failure, RayActorError):
+                raise
+            say(f"a node was lost while ranks started; beginning again from the newest checkpoint ({number} of {most})")
+    return train()
 
 
 def interruptible(call: Callable[[], Any]) -> Any:

@@ -158,7 +158,7 @@ def longest_socket_path(temporary_files: str) -> str:
     """The longest path of a socket of an embedded Ray whose directory is made in `temporary_files`."""
     pid = "4194304"  # the largest that Linux gives
     ours = f"{temporary.PREFIX}ray-12345678"
-    return f"{temporary_files}/{ours}/{RAY_DIRECTORY}/session_2026-01-01_00-00-00_000000_{pid}/sockets/plasma_store"
+    return f"{temporary_files}/{ours}/{RAY_DIRECTORY}/session_2026-01-01_00-00-00_000000_{pid}/sockets/dash_TaskEventsHead"
 
 
 def free_port(wanted: int) -> int:

@@ -236,6 +236,18 @@ def test_a_directory_travels_to_the_store_and_back_unchanged(store: Store, tmp_p
             assert hashlib.sha256((copy / name).read_bytes()).hexdigest() == expected
 
 
+def test_processes_of_a_machine_read_one_copy_and_what_has_changed_is_another_one(s3_root: str, tmp_path: Path) -> None:
+    place = Location.of(s3_root) / "model"
+    (place / "weights").write_bytes(b"first")
+    again = pickle.loads(pickle.dumps(place))  # as another rank has it
+    with place.as_local() as one, again.as_local() as two:
+        assert one == two
+        (place / "weights").write_bytes(b"second")
+        with place.as_local() as three:
+            assert [(copy / "weights").read_bytes() for copy in (one, three)] == [b"first", b"second"]
+    assert not one.exists()
+
+
 def test_a_root_in_a_bucket_that_does_not_exist_is_refused_for_writing(s3_root: str) -> None:
     Store(s3_root).check(writing=True)
     assert Location.of(s3_root).files() == []

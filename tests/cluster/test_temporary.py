@@ -110,7 +110,7 @@ def test_where_tmpdir_is_too_long_for_sockets_a_short_folder_takes_its_place(
         assert Path(usual).is_relative_to(long)
     place = make_directory("ray", for_sockets=True)
     try:
-        socket = f"{place}/r/session_2026-12-31_23-59-59_123456_4194304/sockets/plasma_store"
+        socket = f"{place}/r/session_2026-12-31_23-59-59_123456_4194304/sockets/dash_TaskEventsHead"
         assert len(socket) <= 107
         assert place in temporary.held
     finally:
@@ -118,3 +118,68 @@ def test_where_tmpdir_is_too_long_for_sockets_a_short_folder_takes_its_place(
     monkeypatch.setenv("TMPDIR", "/tmp")
     monkeypatch.setattr(tempfile, "tempdir", None)
     assert temporary.socket_folder() == "/tmp"
+
+
+USE_SHARED = """
+import sys, pathlib, cluster.temporary as t
+def fill(place):
+    with open(sys.argv[1], "a") as log:
+        log.write("filled\\n")
+    (place / "data").write_text("whole")
+with t.shared("copy", "one", fill) as place:
+    print((place / "data").read_text(), flush=True)
+    sys.stdin.read()
+"""
+
+
+def users_of_one(log: Path, number: int) -> list["subprocess.Popen[str]"]:
+    """Processes that are using one shared directory, all at the same time."""
+    command = [sys.executable, "-c", USE_SHARED, str(log)]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(number)]
+    for each in started:
+        assert each.stdout is not None
+        assert each.stdout.readline() == "whole\n"
+    return started
+
+
+def test_of_processes_that_share_a_directory_one_fills_it_and_the_last_removes_it(folder: Path) -> None:
+    log = folder / "log"
+    first, *others = users_of_one(log, 4)
+    assert log.read_text() == "filled\n"
+    [place] = folder.glob("pageloom-copy-*")
+    first.kill()
+    first.wait()
+    remove_abandoned()
+    assert (place / "copy" / "data").read_text() == "whole"
+    for each in others:
+        each.communicate("")
+    assert list(folder.iterdir()) == [log]
+
+
+def test_a_directory_whose_filler_was_killed_is_filled_anew(folder: Path) -> None:
+    program = USE_SHARED.replace(
+        '(place / "data").write_text("whole")', '(place / "half").touch(); import os; os.kill(os.getpid(), 9)'
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder / "log")], check=False)
+    [place] = folder.glob("pageloom-copy-*")
+    assert [each.name for each in (place / "copy").iterdir()] == ["half"]
+    [user] = users_of_one(folder / "log", 1)
+    assert [each.name for each in (place / "copy").iterdir()] == ["data"]
+    user.communicate("")
+
+
+def test_what_cannot_be_filled_leaves_nothing_and_says_why(folder: Path) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError("the store does not answer")
+
+    with pytest.raises(OSError, match="the store does not answer"), temporary.shared("copy", "one", refuse):
+        pass
+    assert list(folder.iterdir()) == []
+
+
+def test_a_directory_that_others_put_in_its_place_is_not_used(folder: Path) -> None:
+    mine = folder / "elsewhere"
+    mine.mkdir()
+    (folder / f"pageloom-copy-{os.getuid()}-one").symlink_to(mine)
+    with pytest.raises(PermissionError, match="belongs to another user"), temporary.shared("copy", "one", lambda _: None):
+        pass

@@ -92,7 +92,9 @@ def test_dedup_decides_how_many_copies_are_trained_on_and_clean_text_is_in_neith
 def test_bits_per_byte_are_those_of_the_models_own_loss(place: Path, first: dict[str, Any]) -> None:
     texts = [json.loads(line)["text"] for line in (place / "clean.jsonl").read_text().splitlines()]
     for row in first["variants"]:
-        directory = place / "root/base" / row["models"][0]
+        base = Store(place / "root").artefact("base", row["models"][0])
+        assert base is not None
+        directory = Path(base.location.path)
         model: Any = load_model(directory).eval()
         tokenizer: Any = load_tokenizer(directory)
         nats = 0.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import pytest
 from cluster.errors import RequestError
 from cluster.settings import ClusterSettings
 from cluster.stage import Context
-from cluster.store import WORK, Location
+from cluster.store import METRICS, WORK, Location
 from cluster.track.events import Track
 from cluster.track.recorder import Recorder
 from tests.actors.training import masked_task
@@ -82,7 +83,9 @@ def train(mailbox, carried, tokenizer_directory):
         assert outcome.progress.step == STEPS
         assert [step for step, _ in outcome.progress.curves["training"]] == list(range(1, STEPS + 1))
         assert [step for step, _ in outcome.progress.curves["held-out"]] == [2, 4, 6, 8]
-        history = {step: (row["loss"], row["gradient_norm"]) for step, row in recorder.history.items()}
+        recorder.commit()
+        rows = map(json.loads, (ctx.output / METRICS).read_bytes().splitlines())
+        history = {row["step"]: (row["loss"], row["gradient_norm"]) for row in rows}
         return (place / "model.safetensors").read_bytes(), history
 
     return run

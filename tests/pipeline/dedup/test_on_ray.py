@@ -92,7 +92,7 @@ def test_a_driver_killed_in_its_phases_ends_with_the_bytes_of_an_undisturbed_run
     whole = Crawl(tmp_path / "whole")
     undisturbed = whole.run(made_pages(whole), on_ray.SETTINGS, pool=noting)
     *phases, first, second = names
-    assert first == second == "d"  # decisions and index, which are not below `_work`
+    assert first == second == "000001"  # decisions and index, which are not below `_work`
     every = [*(f"_work/*/{phase}" for phase in phases), "decisions", "index"]
     assert {*(f"_work/*/{phase}" for phase in ("sketch", "candidates", "verified", "labels", "canonical")), *chosen} <= {*every}
 
