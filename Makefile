@@ -45,7 +45,7 @@ $(STAMP): $(if $(WHOLE),,always)
 	@! ls -d $(VENV)/.installed-*-*-* 2>/dev/null | grep -qv -e '-$(KIND)-' || rm -rf $(VENV)/*
 	@mkdir -p $(VENV) && touch $(VENV)/.installing && rm -f $(VENV)/.installed-*
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-$(DEVICE).txt -e '.[$(DEVICE),dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-$(DEVICE).txt -e '.[$(DEVICE),dev,k8s]'
 	test $(DEVICE) = gpu || $(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@ && rm $(VENV)/.installing
 

@@ -18,6 +18,7 @@ from cluster.annotated import annotated
 from cluster.errors import RequestError, WorkError
 from cluster.garbage import garbage, keys_in, named_artefacts
 from cluster.holder import Held
+from cluster.kubernetes.commands import app as kubernetes
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder, lock_root
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
@@ -34,6 +35,7 @@ from cluster.verify import faults, strangers
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
 app.add_typer(recipes, name="recipe")
+app.add_typer(kubernetes, name="k8s")
 
 
 @app.command()

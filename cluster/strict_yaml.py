@@ -32,12 +32,7 @@ class Loader(yaml.SafeLoader):
         return self.construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        own: set[tuple[str, str]] = set()  # keys behind `<<` may be replaced: that is what merging is for
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in own:
-                    raise Refused(f"line {key.start_mark.line + 1}: {key.value} is written twice; keep one of them")
-                own.add((key.tag, key.value))
+        refuse_twice(node)
         return super().construct_mapping(node, deep)
 
 
@@ -45,6 +40,16 @@ Loader.yaml_implicit_resolvers = {
     first: [each for each in known if each[0] != "tag:yaml.org,2002:timestamp"]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+def refuse_twice(node: yaml.MappingNode) -> None:
+    """Raise Refused for a key that stands twice. Keys behind `<<` may be replaced: that is what merging is for."""
+    own: set[tuple[str, str]] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in own:
+                raise Refused(f"line {key.start_mark.line + 1}: {key.value} is written twice; keep one of them")
+            own.add((key.tag, key.value))
 
 
 def written_out(node: yaml.Node, known: dict[int, int | None]) -> int:

@@ -120,18 +120,10 @@ def chat(
     talk(url or base_url(settings), settings)
 
 
-def released_name(model: Location) -> str:
-    """What the model card calls it, and so what clients do. Raises RequestError for a directory that is no release."""
-    place = model / "release.json"
-    if not place.exists():
-        raise RequestError(f"{model}: no release.json, so no release; name the directory that one was copied to")
-    return place.read_json()["name"]
-
-
 def serve_model(model: Location, run: Run, began: float) -> None:
     """Start the endpoint, ask it one question, say how to repeat it; serve until Ctrl-C or SIGTERM, which end it well."""
     from serving.client.ask import ask, curl_line
-    from serving.engine.app import start, warm
+    from serving.engine.app import released_name, start, warm
 
     recipe: Any = run.recipe
     settings, console, session = recipe.serve, run.console, run.session

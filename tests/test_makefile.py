@@ -32,7 +32,7 @@ import os, time, zipfile
 RECORD = "pageloom-1.dist-info/RECORD"
 FILES = {
     "pageloom-1.dist-info/METADATA": "Metadata-Version: 2.1\\nName: pageloom\\nVersion: 1\\n"
-    + "".join(f"Provides-Extra: {extra}\\n" for extra in ("cpu", "gpu", "dev")),
+    + "".join(f"Provides-Extra: {extra}\\n" for extra in ("cpu", "gpu", "dev", "k8s")),
     "pageloom-1.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
     "pageloom-1.dist-info/entry_points.txt": "[console_scripts]\\npageloom = os:getcwd\\n",
 }

@@ -11,14 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from cluster.errors import RequestError, WorkError
+from cluster.recipe import explain
+from cluster.runs import LATEST, named_release
 from cluster.settings import ClusterSettings
-from cluster.store import Location
+from cluster.store import Location, Store
 from serving.engine.preload import preload_quietly
 from serving.engine.room import INGRESS_CPUS
 from serving.engine.settings import ServeSettings
 
 APPLICATION = "pageloom"
+DRAIN_SECONDS = 2  # of an embedded endpoint, which ends with its only user
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,14 @@ def check_model(model: Location, settings: ServeSettings) -> None:
         raise RequestError(f"serve.context {settings.context}: the model was made for {longest} tokens; set that or less")
 
 
+def released_name(model: Location) -> str:
+    """What the model card calls it, and so what clients do. Raises RequestError for a directory that is no release."""
+    place = model / "release.json"
+    if not place.exists():
+        raise RequestError(f"{model}: no release.json, so no release; name the directory that one was copied to")
+    return place.read_json()["name"]
+
+
 def check_question(model: Location, settings: ServeSettings) -> None:
     """Refuse a question that leaves no room for an answer. Raises RequestError."""
     from tokenizers import Tokenizer
@@ -85,26 +98,69 @@ def warm() -> threading.Thread:
     return thread
 
 
-def application(model: Location, name: str, settings: ServeSettings, cluster: ClusterSettings, log: Path) -> Any:
-    """The Ray Serve application: an OpenAI ingress and one vLLM replica. Imports vLLM."""
+class Served(BaseModel):
+    """What `build` serves, and how: the `args` of an application in Serve's own configuration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="a model's directory: a path, or an s3:// or gs:// URI")
+    root: str | None = Field(None, description="instead of `model`: the root of a release")
+    release: str = Field(LATEST, description="which release of that root: a ref, a key or the beginning of one")
+    name: str | None = Field(None, description="what clients call the model; default: what its release says")
+    serve: ServeSettings = Field(default_factory=lambda: ServeSettings(), description="the recipe's `serve` section")
+    gpus: float = Field(0, ge=0, description="GPUs of each engine; 0: CPU")
+    drain_seconds: float | None = Field(
+        None, gt=0, description="what a replica that goes is given for its answers; default: theirs"
+    )
+    log: str | None = Field(None, description="a file on the replica's node that takes what the engine prints; default: Ray's")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Served:
+        if (self.model is None) == (self.root is None):
+            raise ValueError("name `model`, or the `root` of its release: one of them")
+        return self
+
+    def location(self) -> Location:
+        """Where the model is. Raises RequestError where the root has no such release."""
+        if self.root is not None:
+            return named_release(Store(self.root), self.release).location
+        return Location.of(str(self.model))
+
+
+def build(args: dict[str, Any]) -> Any:
+    """The Ray Serve application that `args` (see `Served`) describe: of embedded runs, of `serve deploy`, of a RayService.
+
+    Raises RequestError for arguments that are none, a release that is not there, a directory that is no chat model.
+    """
+    try:
+        served = Served.model_validate(args)
+    except ValidationError as error:
+        raise RequestError(f"serving.engine.app:build: {explain(error, Served)}") from error
+    model = served.location()
+    check_model(model, served.serve)
+    return application(model, served.name or released_name(model), served)
+
+
+def application(model: Location, name: str, served: Served) -> Any:
+    """An OpenAI ingress and vLLM replicas, `serve.replicas` of each. Imports vLLM."""
     from ray.serve.llm import LLMConfig, build_openai_app
 
     from serving.engine import replica
 
-    gpus = cluster.gpus_per_worker
+    settings, gpus = served.serve, served.gpus
     environment = {
         replica.MODEL: str(model),
-        replica.LOG: str(log),
         "OMP_NUM_THREADS": str(settings.threads),
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",  # what people ask stays out of logs
         "VLLM_LOGGING_LEVEL": "INFO",
+        **({replica.LOG: served.log} if served.log else {}),
     }
     hook: dict[str, Any] = {"worker_process_setup_hook": "serving.engine.preload.preload"}
     limits = {
         "max_ongoing_requests": settings.max_requests,
         "max_queued_requests": settings.max_queued,
-        "num_replicas": 1,
-        "graceful_shutdown_timeout_s": 2,
+        "num_replicas": settings.replicas,
+        "graceful_shutdown_timeout_s": served.drain_seconds or settings.answer_seconds,
         "graceful_shutdown_wait_loop_s": 0.2,
         "max_constructor_retry_count": 1,  # an engine that fails to start fails again
     }
@@ -147,8 +203,16 @@ def start(model: Location, name: str, settings: ServeSettings, cluster: ClusterS
     serve.start(http_options={"host": settings.host, "port": settings.port}, proxy_location="HeadOnly")
     warming.join()
     endpoint = Endpoint(base_url(settings), name)
+    args = {
+        "model": str(model),
+        "name": name,
+        "serve": settings.model_dump(),
+        "gpus": cluster.gpus_per_worker,
+        "drain_seconds": DRAIN_SECONDS,
+        "log": str(log),
+    }
     try:
-        serve.run(application(model, name, settings, cluster, log), name=APPLICATION)
+        serve.run(build(args), name=APPLICATION)
         produce_token(endpoint)
     except Exception as error:
         raise WorkError(f"the engine did not start: {reason(log, error)}; its log: {log}") from error

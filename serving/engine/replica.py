@@ -15,7 +15,7 @@ from ray.llm._internal.serve.engines.vllm.vllm_engine import VLLMEngine
 from cluster.store import Location
 
 MODEL = "PAGELOOM_MODEL"  # where the model is: a path, or an s3:// or gs:// URI
-LOG = "PAGELOOM_ENGINE_LOG"  # file on the replica's node that takes what the engine prints
+LOG = "PAGELOOM_ENGINE_LOG"  # file on the replica's node that takes what the engine prints; unset: Ray's log of the replica
 
 
 class Engine(VLLMEngine):
@@ -42,13 +42,14 @@ class Server(LLMServer):
         config: Any = self._llm_config
         engine: Any = self.engine
         config.get_or_create_callback().ctx.run_init_node = False
-        with open(os.environ[LOG], "a") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-            try:
-                with Location.of(os.environ[MODEL]).as_local() as directory:
-                    config.get_engine_config().hf_model_id = str(directory)
-                    await engine.start()
-            except Exception:
-                log.write(traceback.format_exc())
-                raise
+        if place := os.environ.get(LOG):
+            with open(place, "a") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+        try:
+            with Location.of(os.environ[MODEL]).as_local() as directory:
+                config.get_engine_config().hf_model_id = str(directory)
+                await engine.start()
+        except Exception:
+            os.write(2, traceback.format_exc().encode())
+            raise

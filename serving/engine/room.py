@@ -13,9 +13,10 @@ INGRESS_CPUS = 0.5  # it parses JSON; a whole CPU is the engine's
 
 def endpoint(recipe: Any) -> list[Bundle]:
     gpu = recipe.cluster.gpus_per_worker
-    lower = ("serve.threads", *(["cluster.gpus_per_worker"] if gpu else []))
+    several = ["serve.replicas"] if recipe.serve.replicas > 1 else []
+    lower = ("serve.threads", *several, *(["cluster.gpus_per_worker"] if gpu else []))
     engine = Bundle(recipe.serve.threads, gpu, holder="engine", lower=lower)
-    return [engine, Bundle(INGRESS_CPUS, holder="ingress", lower=lower)]
+    return [engine, Bundle(INGRESS_CPUS, holder="ingress", lower=lower)] * recipe.serve.replicas
 
 
 def check_room(recipe: Any, nodes: Sequence[Node]) -> None:

@@ -19,3 +19,9 @@ class ServeSettings(BaseModel):
     max_requests: int = Field(16, ge=1, description="requests answered at the same time; the engine batches them")
     max_queued: int = Field(64, ge=1, description="requests that may wait beyond these; further ones get HTTP 503")
     threads: int = Field(1, ge=1, description="CPU threads of the engine; more than 1 pays on idle cores only")
+    replicas: int = Field(1, ge=1, description="engines that answer; two, so that one may go without a failed request")
+    answer_seconds: float = Field(
+        120,
+        gt=0,
+        description="on a cluster: longest that an answer takes; a replica or node that goes waits so long for its answers",
+    )

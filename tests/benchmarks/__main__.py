@@ -29,6 +29,7 @@ ON_REAL_DATA = (
     "dedup",
     "dedup_recall",
     "memorisation",
+    "manifests",
 )
 
 

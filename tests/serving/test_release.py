@@ -15,7 +15,7 @@ from cluster.stage import Context
 from cluster.store import WORK, Artefact, Manifest, Store
 from pageloom import line
 from serving.card import cell, figures, model_card
-from serving.commands import released_name
+from serving.engine.app import released_name
 from serving.release import ReleaseSettings, ancestors, publish
 from serving.stages import STAGES
 

@@ -27,8 +27,10 @@ def test_a_taken_port_is_refused_by_name_with_the_remedy() -> None:
             check_port(ServeSettings(port=port))
 
 
-def recipe(threads: int, gpus: float = 0) -> Any:
-    return SimpleNamespace(serve=ServeSettings(threads=threads), cluster=ClusterSettings(gpus_per_worker=gpus))
+def recipe(threads: int, gpus: float = 0, replicas: int = 1) -> Any:
+    return SimpleNamespace(
+        serve=ServeSettings(threads=threads, replicas=replicas), cluster=ClusterSettings(gpus_per_worker=gpus)
+    )
 
 
 def test_a_cluster_without_room_is_refused_before_anything_waits() -> None:
@@ -39,6 +41,14 @@ def test_a_cluster_without_room_is_refused_before_anything_waits() -> None:
         check_room(recipe(threads=4), own)
     with pytest.raises(RequestError, match=r"^serving: no room for 1 x engine \(1 CPU, 1 GPU\), .*; lower .*gpus_per_worker$"):
         check_room(recipe(threads=1, gpus=1), own)
+
+
+def test_every_engine_books_its_own_room() -> None:
+    check_room(recipe(threads=1, replicas=2), [Node(3)])
+    with pytest.raises(
+        RequestError, match=r"no room for 1 x ingress \(0\.5 CPU\), .*; lower serve\.threads or serve\.replicas$"
+    ):
+        check_room(recipe(threads=1, replicas=2), [Node(2.5)])
 
 
 def test_a_free_port_stays_free_for_the_endpoint(free_port: int) -> None:
