@@ -11,8 +11,8 @@ from rich.table import Table
 from cluster.amounts import human_bytes, human_seconds
 from cluster.errors import RequestError, WorkError
 from cluster.line import Line, opened
-from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
 from cluster.location import Location
+from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption
 from cluster.terminal import err, out, say_json
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ def submit(
             sent = f"{human_bytes(len(what.package))} of code; {', '.join(what.variables)}"
             out.print(f"{identity}: {f'submitted ({sent})' if taken else 'submitted already'}", soft_wrap=True)
             if chosen.tracking.wandb == "online":
-                say(
-                    "no key of W&B is sent: give the nodes WANDB_API_KEY, or let `pageloom sync` send from here what is recorded"
-                )
+                say("no key of W&B is sent: give the nodes WANDB_API_KEY, or send with `pageloom sync` what is recorded")
         if wait:
             to_the_end(client, identity)
         else:
@@ -103,10 +101,11 @@ def list_jobs(address: AddressOption = None, as_json: JsonOption = False) -> Non
         out.print("no run was submitted there; `pageloom submit` does")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "state", "recipe", "root", "started", "seconds"):
+    columns = ("id", "state", "recipe", "root", "started", "seconds")
+    for column in columns:
         table.add_column(column, overflow="fold", justify="right" if column == "seconds" else "left")
     for each in rows:
-        table.add_row(each["id"], each["state"], each["recipe"], each["root"], each["started"], f"{each['seconds']:.0f}")
+        table.add_row(*(str(each[column]) for column in columns))
     out.print(table)
 
 
@@ -183,7 +182,7 @@ def ended(job: JobDetails) -> str:
     return {"SUCCEEDED": "is done", "STOPPED": "was stopped", "FAILED": "failed"}.get(str(job.status), "runs")
 
 
-def row(job: JobDetails) -> dict[str, str | float]:
+def row(job: JobDetails) -> dict[str, str | int]:
     told = job.metadata or {}
     return {
         "id": job.submission_id or "",
@@ -192,7 +191,7 @@ def row(job: JobDetails) -> dict[str, str | float]:
         "root": told.get("root", ""),
         "until": told.get("until", ""),
         "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime((job.start_time or 0) / 1000)),
-        "seconds": round(seconds(job), 1),
+        "seconds": round(seconds(job)),
     }
 
 

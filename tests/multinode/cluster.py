@@ -101,7 +101,7 @@ class Cluster:
     def nodes(self) -> list[dict[str, Any]]:
         """What Ray says of all nodes that it ever had; nothing while it does not answer.
 
-        Not /nodes?view=summary, which calls a node alive for 50 s longer; and by id, as dead nodes and new ones share addresses.
+        Not /nodes?view=summary, which calls a node alive for 50 s longer. Dead nodes and new ones share addresses, not ids.
         """
         try:
             answer = self.get("/api/v0/nodes?detail=1")

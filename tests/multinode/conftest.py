@@ -23,7 +23,7 @@ def running_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
+def cluster(running_cluster: Cluster) -> Cluster:
     """Three nodes that are up, whatever the test before did to them."""
     running_cluster.whole()
-    yield running_cluster
+    return running_cluster

@@ -20,6 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 VENV = Path(sys.prefix).resolve()
 PYTHON = str(VENV / "bin" / "python")
 GONE_SECONDS = 20
+UNSHARED = ("unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--uts", "--ipc")
 
 # What the first process of a machine does before its work: NAME, DISK, VENV and HIDDEN (a line each) are variables.
 # The environment is kept aside, everything of ours hidden, /tmp made the machine's own disk, the environment put back.
@@ -176,9 +177,7 @@ class Machine:
         }
         with open(self.disk / "said", "ab") as log:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", self.namespace]
-                + ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--uts", "--ipc"]
-                + ["sh", "-c", FENCE, "machine", *command],
+                ["ip", "netns", "exec", self.namespace, *UNSHARED, "sh", "-c", FENCE, "machine", *command],
                 env=own(environment) | fenced,
                 stdout=log,
                 stderr=subprocess.STDOUT,
