@@ -20,11 +20,12 @@ from cluster.garbage import garbage, keys_in, named_artefacts
 from cluster.holder import Held
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder, lock_root
+from cluster.logs import newest_logs
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
 from cluster.plan import Planned, room_to_do
 from cluster.recipe import DEFAULT, Recipe, recipe_text
 from cluster.resources import shortages
-from cluster.run import newest_logs, write_report
+from cluster.run import write_report
 from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
@@ -376,11 +377,12 @@ def logs(
     place = newest_logs(store.root, chosen.name)
     if place is None:
         raise RequestError(f"{store.root}: no logs yet; `pageloom run` writes some")
-    found = sorted(place.glob(f"{stage}.*.log" if stage else "*.log"))
-    if not found:
-        raise RequestError(f"{place}: no log of {stage}; leave --stage out")
-    for file in found:
-        out.print(str(file), style="bold", markup=False, soft_wrap=True)
-        with open(file, errors="replace") as text:
-            for each in deque(text, lines):
-                out.print(each.rstrip("\n"), markup=False, soft_wrap=True)
+    with place.as_local() as directory:
+        found = sorted(directory.glob(f"{stage}.*.log" if stage else "*.log"))
+        if not found:
+            raise RequestError(f"{place}: no log of {stage}; leave --stage out")
+        for file in found:
+            out.print(str(place / file.name), style="bold", markup=False, soft_wrap=True)
+            with open(file, errors="replace") as text:
+                for each in deque(text, lines):
+                    out.print(each.rstrip("\n"), markup=False, soft_wrap=True)
