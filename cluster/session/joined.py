@@ -6,10 +6,12 @@ import ipaddress
 import json
 import os
 import platform
+import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -161,11 +163,14 @@ class Joined:
 
         look = ray.remote(num_cpus=0, max_retries=1)(reached)
         nodes = {each["id"]: each["address"] for each in self.cluster["nodes"] if not each["planned"]}
-        waiting = {
-            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(identity, soft=False)).remote(self.root): address
-            for identity, address in nodes.items()
-        }
-        done, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=REACH_SECONDS)
+        with marked(self.root) as mark:
+            waiting = {
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(identity, soft=False)).remote(
+                    self.root, mark
+                ): address
+                for identity, address in nodes.items()
+            }
+            done, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=REACH_SECONDS)
         for task in done:
             try:
                 trouble = ray.get(task)
@@ -183,13 +188,27 @@ class Joined:
             )
 
 
-def reached(root: Location) -> str:
-    """What keeps this node from the root, in one line; empty where nothing does."""
+def reached(root: Location, mark: str) -> str:
+    """What keeps this node from the root, in one line; empty where nothing does. mark: see `marked`."""
     try:
         root.directories()
+        return "the directory of that name is another one there" if mark and not (root / mark).exists() else ""
     except Exception as error:
         return first_line(error)
-    return ""
+
+
+@contextmanager
+def marked(root: Location) -> Iterator[str]:
+    """A file in a root that is a path, by which other machines know it again; yields its name. Empty for object stores."""
+    if not root.is_local:
+        yield ""
+        return
+    mark = f".pageloom.reach-{secrets.token_hex(8)}"
+    (root / mark).write_bytes(b"")
+    try:
+        yield mark
+    finally:
+        (root / mark).delete()
 
 
 def probed(address: str, variables: dict[str, str]) -> dict[str, Any]:

@@ -201,3 +201,12 @@ def test_tokens_are_asked_for_and_looked_at(cluster: Cluster, tmp_path: Path) ->
     assert "the cluster asks for a token, and there is none here; put the cluster's into RAY_AUTH_TOKEN" in told["none"]
     assert "the cluster does not accept the token in RAY_AUTH_TOKEN;" in told["wrong"]
     assert "d" * 64 not in told["wrong"]
+
+
+def test_a_path_that_is_said_to_be_shared_but_is_not_names_a_node_without_it(cluster: Cluster) -> None:
+    code, said = cluster.pageloom(*arguments(cluster, "/tmp/shared", **{"cluster.shared_paths": "true"}))
+    assert code == 2, said
+    refusals = [line for line in lines(said) if line.startswith("pageloom: root ")]
+    assert len(refusals) == 1, said
+    assert "(the directory of that name is another one there)" in refusals[0]
+    assert any(f"node {cluster.machines[name].address} of " in refusals[0] for name in ("w1", "w2"))
