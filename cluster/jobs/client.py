@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import socket
@@ -22,6 +23,10 @@ ADDRESS = "RAY_API_SERVER_ADDRESS"
 DEFAULT = "http://127.0.0.1:8265"
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 30  # Ray's head itself waits 10 s for an agent
+
+
+for _module in ("dashboard_sdk", "job.sdk"):  # Ray's words on what it uploads
+    logging.getLogger(f"ray.dashboard.modules.{_module}").setLevel(logging.WARNING)
 
 
 class Client(JobSubmissionClient):

@@ -36,8 +36,8 @@ class Cluster:
             self._start_servers()
             for last, name in enumerate(CPUS, 10):
                 self.machines[name] = Machine(self.network, name, last)
-            for name in CPUS:
-                self.start(name)
+            self.start("head")
+            self.start("w1", "w2")
         except BaseException:
             self.stop()
             raise
@@ -70,8 +70,15 @@ class Cluster:
         assert httpx.put(f"{self.s3}/{bucket.removeprefix('s3://')}/{name}", content=content, timeout=60).status_code == 200
         return f"{bucket}/{name}"
 
-    def start(self, name: str) -> None:
-        """Start a node, also one that was killed, and wait until the cluster counts it."""
+    def start(self, *names: str) -> None:
+        """Start nodes, also those that were killed, and wait until the cluster counts them."""
+        known = set(self.ids.values())
+        for name in names:
+            self._begin(name)
+        for name in names:
+            self._wait_for(name, known)
+
+    def _begin(self, name: str) -> None:
         machine = self.machines[name]
         options = ["start", "--block", f"--node-ip-address={machine.address}", f"--num-cpus={CPUS[name]}"]
         options += ["--temp-dir=/tmp/r", "--object-store-memory=157286400", "--labels", f"node={name}"]
@@ -83,7 +90,10 @@ class Cluster:
         else:
             options += [f"--address={self.head.address}:{GCS_PORT}"]
         machine.start([PYTHON, "-m", "ray.scripts.scripts", *options], environment)
-        known = set(self.ids.values())
+
+    def _wait_for(self, name: str, known: set[str]) -> None:
+        """known: ids of other nodes, or of those before at the same address."""
+        machine = self.machines[name]
 
         def counted() -> bool:
             assert machine.process is not None

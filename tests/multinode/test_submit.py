@@ -106,7 +106,7 @@ def test_what_is_done_is_not_submitted_again(undisturbed: tuple[str, int, str], 
     root = undisturbed[0]
     code, said = cluster.pageloom(*arguments(cluster, root))
     assert code == 0, said
-    assert lines(said) == [f"{root}: nothing to do, all 7 stages are done; `pageloom status` says what is there"]
+    assert lines(said) == [f"{root}: nothing to do, all 8 stages are done; `pageloom status` says what is there"]
     assert len(listed(cluster, root)) == 1
 
 
@@ -210,3 +210,25 @@ def test_a_path_that_is_said_to_be_shared_but_is_not_names_a_node_without_it(clu
     assert len(refusals) == 1, said
     assert "(the directory of that name is another one there)" in refusals[0]
     assert any(f"node {cluster.machines[name].address} of " in refusals[0] for name in ("w1", "w2"))
+
+
+@pytest.mark.long
+def test_a_run_whose_head_is_lost_is_not_called_running_and_goes_on_at_the_head_s_successor(
+    undisturbed: tuple[str, int, str], crawled: str, store: Cluster, begun: list[subprocess.Popen[str]]
+) -> None:
+    process = store.begin(*arguments(store, crawled))
+    begun.append(process)
+    wait_until(lambda: Store(crawled).artefacts("records") != [], "no records", 120)
+    before = store.ids["head"]
+    store.kill("head")
+    store.start("head")
+    back = time.monotonic()
+    said = process.communicate(timeout=120)[0]
+    assert time.monotonic() - back < 60
+    assert process.returncode == 1, said
+    assert "the cluster answers again" in said
+    assert "submit" in lines(said)[-1]
+    assert store.ids["head"] != before
+    code, said = store.pageloom(*arguments(store, crawled))
+    assert code == 0, said
+    assert digests(crawled) == digests(undisturbed[0])
