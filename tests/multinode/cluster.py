@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -203,7 +202,3 @@ def wait_until(ready: Callable[[], bool], trouble: str, seconds: float) -> None:
     while not ready():
         assert time.monotonic() < deadline, trouble
         time.sleep(0.1)
-
-
-def read(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
