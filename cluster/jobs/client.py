@@ -30,14 +30,14 @@ for _module in ("dashboard_sdk", "job.sdk"):  # Ray's words on what it uploads
 
 
 class Client(JobSubmissionClient):
-    """Ray's client; what it asks for ends after REQUEST_SECONDS. named: the head, for people."""
+    """Ray's client; whatever it asks for comes to an end. named: the head, for people."""
 
     def __init__(self, address: str, named: str) -> None:
         self.named = named
         super().__init__(address)
 
     def _do_request(self, method: str, endpoint: str, **options: Any) -> Any:
-        return super()._do_request(method, endpoint, **{"timeout": REQUEST_SECONDS, **options})
+        return super()._do_request(method, endpoint, **{"timeout": (CONNECT_SECONDS, REQUEST_SECONDS), **options})
 
     def told(self, endpoint: str) -> Any:
         """What the head answers to a GET. Raises OSError for an answer that is no success."""

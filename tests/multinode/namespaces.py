@@ -135,6 +135,13 @@ class Network:
         ip("-n", namespace, "link", "set", "eth0", "up")
         return namespace, address
 
+    def cut_here(self) -> None:
+        """Pull the cable of this process's own network: machines and servers still have each other."""
+        ip("-n", self.hub, "link", "set", "v-here", "down")
+
+    def mend_here(self) -> None:
+        ip("-n", self.hub, "link", "set", "v-here", "up")
+
     def in_hub(self, command: Sequence[str], said: Path, **environment: str) -> subprocess.Popen[bytes]:
         """Start a server beside the machines."""
         with open(said, "ab") as log:

@@ -34,6 +34,7 @@ def test_a_node_that_is_killed_is_dead_to_ray_and_one_in_its_place_is_another(cl
     assert cluster.state(cluster.ids["w2"]) == "ALIVE"
 
 
+@pytest.mark.long
 def test_a_node_whose_cable_is_pulled_is_declared_dead_and_ends_itself_when_it_is_back(cluster: Cluster) -> None:
     machine, identity = cluster.machines["w2"], cluster.ids["w2"]
     machine.cut()

@@ -26,7 +26,7 @@ SMALL = {
     "tokens.sequence_length": "64",
     "cluster.data_workers": "5",  # more than fit on two nodes beside each other
 }
-MADE = ["records", "pages", "dedup", "corpus", "tokenizer", "tokens"]  # of the same crawl, the same bytes
+MADE = ["records", "classifiers", "pages", "dedup", "corpus", "tokenizer", "tokens"]  # of the same crawl, the same bytes
 
 
 def arguments(cluster: Cluster, root: str, *more: str, until: str = "tokens", **settings: str) -> list[str]:
@@ -154,11 +154,20 @@ def test_a_log_is_shown_once_and_whole_although_the_connection_was_lost(
     process = store.begin(*arguments(store, crawled))
     begun.append(process)
     wait_until(lambda: Location.of(crawled + "/runs").files() != [], "the run did not begin", 120)
-    store.head.cut()
-    time.sleep(6)  # of the 15 s after which Ray gives up nodes
-    store.head.mend()
-    said = process.communicate(timeout=300)[0]
+    heard = []
+    store.network.cut_here()
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            heard.append(line)
+            if "no answer; trying again" in line:
+                break
+    finally:
+        store.network.mend_here()
+    said = "".join(heard) + process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
+    assert "no answer; trying again" in said
+    assert "the cluster answers again" in said
     made = [line.split()[1] for line in lines(said) if line.startswith("  ✓")]
     assert made == MADE
 
