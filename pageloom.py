@@ -13,6 +13,7 @@ import typer
 
 import actors.commands
 import cluster.commands
+import cluster.jobs.commands
 import pipeline.commands
 import serving.commands
 from actors.check import check_recipe
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "obj": line()},
 )
-for folder in (serving, actors, pipeline, cluster):
+for folder in (serving, actors, pipeline, cluster, cluster.jobs):
     app.add_typer(folder.commands.app)
 
 

@@ -21,11 +21,12 @@ from cluster.holder import Held
 from cluster.kubernetes.commands import app as kubernetes
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder, lock_root
+from cluster.logs import newest_logs
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
 from cluster.plan import Planned, room_to_do
 from cluster.recipe import DEFAULT, Recipe, recipe_text
 from cluster.resources import shortages
-from cluster.run import newest_logs, write_report
+from cluster.run import write_report
 from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
@@ -152,7 +153,7 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List the runs of a root, newest first, and the names of its releases."""
-    store = opened(ctx.obj.load(recipe, set, root))
+    store = opened(ctx.obj.load(recipe, set, root, looking=True))
     found = [read_run(store.root, run) for run in reversed(run_ids(store.root))]
     named = refs(store.root)
     if as_json:
@@ -163,7 +164,7 @@ def runs(
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "recipe", "started", "took", "outcome", "release", "settings"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "run")  # an id is copied from here
     for run in found:
         key = run.stages.get("release", "")
         names = [name for name, ref in named.items() if ref["key"] == key and ref["run"] == run.id]
@@ -190,7 +191,7 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Say what differs between two runs of a root: settings, inputs, versions and figures."""
-    store = opened(ctx.obj.load(recipe, None, root))
+    store = opened(ctx.obj.load(recipe, None, root, looking=True))
     found = compared(read_run(store.root, one), read_run(store.root, other), store)
     if as_json:
         say_json(found)
@@ -378,11 +379,12 @@ def logs(
     place = newest_logs(store.root, chosen.name)
     if place is None:
         raise RequestError(f"{store.root}: no logs yet; `pageloom run` writes some")
-    found = sorted(place.glob(f"{stage}.*.log" if stage else "*.log"))
-    if not found:
-        raise RequestError(f"{place}: no log of {stage}; leave --stage out")
-    for file in found:
-        out.print(str(file), style="bold", markup=False, soft_wrap=True)
-        with open(file, errors="replace") as text:
-            for each in deque(text, lines):
-                out.print(each.rstrip("\n"), markup=False, soft_wrap=True)
+    with place.as_local() as directory:
+        found = sorted(directory.glob(f"{stage}.*.log" if stage else "*.log"))
+        if not found:
+            raise RequestError(f"{place}: no log of {stage}; leave --stage out")
+        for file in found:
+            out.print(str(place / file.name), style="bold", markup=False, soft_wrap=True)
+            with open(file, errors="replace") as text:
+                for each in deque(text, lines):
+                    out.print(each.rstrip("\n"), markup=False, soft_wrap=True)

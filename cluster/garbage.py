@@ -13,12 +13,12 @@ import pyarrow.fs as pafs
 from cluster.attempts import BEGUN, attempts_in, half_written
 from cluster.errors import WorkError
 from cluster.location import Location, in_parallel, is_unfinished
+from cluster.logs import LOGS
 from cluster.runs import REFS, RUNS
 from cluster.shards import WORK
 from cluster.store import Store
 from cluster.verify import strangers
 
-LOGS = "logs"
 KEY = re.compile(r"[0-9a-f]{16}")  # as cluster.plan makes them
 
 Name = tuple[str, str]  # stage, key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import threading
@@ -23,6 +22,7 @@ from cluster.fields import publishable
 from cluster.holder import Held
 from cluster.line import Line
 from cluster.lock import lock_root
+from cluster.logs import kept_in, logs_directory
 from cluster.memory import PeakMemory
 from cluster.plan import Planned, room_to_do, seen_again, stage_values
 from cluster.recipe import Recipe
@@ -72,7 +72,7 @@ def running(
     logs = logs_directory(store.root, name)
     log = logs / "driver.log"
     try:
-        with noise_to(log, descriptor) as terminal:
+        with kept_in(store.root, logs) if writing else contextlib.nullcontext(), noise_to(log, descriptor) as terminal:
             try:
                 yield Run(recipe, store, session, voice(terminal), logs)
             except (WorkError, RequestError):
@@ -98,21 +98,6 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def logs_directory(root: Location, name: str) -> Path:
-    """Where a run's noise goes: beside a local root's artefacts, else in the user's cache. Always local."""
-    return all_logs(root, name) / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
-
-def all_logs(root: Location, name: str) -> Path:
-    return (Path(root.path) if root.is_local else Path.home() / ".cache" / "pageloom" / name) / "logs"
-
-
-def newest_logs(root: Location, name: str) -> Path | None:
-    """The logs of the run that began last, where they are on this machine."""
-    found = sorted(each for each in all_logs(root, name).glob("*") if each.is_dir())
-    return found[-1] if found else None
 
 
 @dataclass(frozen=True)

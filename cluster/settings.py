@@ -11,6 +11,13 @@ class ClusterSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     address: str | None = Field(None, description="Ray cluster to join; None: RAY_ADDRESS if set, else embedded Ray")
+    shared_paths: bool = Field(
+        False, description="every node of the cluster mounts the same disk, so a path may be the root and name input files"
+    )
+    driver_cpus: float = Field(
+        0, ge=0, description="CPUs booked for the driver of a submitted run, on any node that has them; 0: none, on the head"
+    )
+    driver_labels: dict[str, str] = Field({}, description="labels that the node of a submitted run's driver must carry")
     cpus: int = Field(8, ge=4, description="logical CPUs of the embedded Ray: actors book fractions, so more than the cores")
     object_store_mb: int = Field(512, ge=80, description="object store of the embedded Ray, MiB")
     data_workers: int = Field(2, ge=1, description="Ray Data actors that work on pages at the same time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 CODE = Path(__file__).resolve().parents[1]
+COMMIT = "PAGELOOM_COMMIT"  # the variable that says it of code that was sent from a checkout
 # Those whose own versions can change what comes out of a stage.
 LIBRARIES = (
     "ray",
@@ -47,7 +49,7 @@ def versions() -> dict[str, str]:
 def commit() -> str | None:
     """The commit that this code is of, with `+changes` where files differ from it; None where it is no checkout."""
     if not (CODE / ".git").exists():
-        return None
+        return os.environ.get(COMMIT)
     try:
         head, changes = (
             subprocess.run(["git", "-C", CODE, *words], capture_output=True, text=True, timeout=20, check=True).stdout.strip()

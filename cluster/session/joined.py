@@ -6,10 +6,12 @@ import ipaddress
 import json
 import os
 import platform
+import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,8 @@ from cluster.errors import RequestError, first_line
 from cluster.resources import Node
 from cluster.session import probe
 from cluster.session.connect import connect, leaving, refuse_another_ray
-from cluster.session.environment import MODE, TOKEN, TOKEN_PATH, Environment
+from cluster.session.environment import Environment
+from cluster.session.token import token_mode, token_trouble
 from cluster.track.mailbox import start_mailbox
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ CONNECT_SECONDS = 5
 STOP_SECONDS = 10
 PROBE_SECONDS = 20  # of which importing Ray takes most on a busy machine; a wrong token is told within a second
 REACH_SECONDS = 60  # for a task on every node to look at the root, also where a worker has to start for it first
-DEFAULT_TOKEN = Path(".ray", "auth_token")  # below the home directory
-TOKEN_PLACES = f"{TOKEN}, the file that {TOKEN_PATH} names, or ~/{DEFAULT_TOKEN}"
 
 
 class Joined:
@@ -73,9 +74,9 @@ class Joined:
     def cluster(self) -> dict[str, Any]:
         """What the cluster says of itself (see probe.py). Raises RequestError where nobody answers, or not to us."""
         self._check_address()
-        told = probed(self.address, self._token_mode())
+        told = probed(self.address, token_mode())
         if "refused" in told:
-            raise RequestError(f"{self.named}: {self._token_trouble()}; put the cluster's into {TOKEN_PLACES}")
+            raise RequestError(f"{self.named}: {token_trouble()}")
         if "failed" in told:
             raise RequestError(f"{self.named}: no Ray cluster answers there ({told['failed']}); {self._remedy}")
         return told
@@ -84,7 +85,7 @@ class Joined:
         if self._mailbox is not None:
             return self._mailbox
         refuse_another_ray()
-        self._environment = Environment(self._token_mode())
+        self._environment = Environment(token_mode())
         try:
             context = connect(self.named, address=self.cluster["address"])
             self._check_reach()
@@ -133,18 +134,6 @@ class Joined:
         except (OSError, ValueError, OverflowError) as error:
             raise RequestError(f"{self.named}: no Ray cluster answers there ({error}); {self._remedy}") from error
 
-    def _token_mode(self) -> dict[str, str]:
-        """Ray sends a token to a cluster that is named only where RAY_AUTH_MODE says so: having one is reason enough."""
-        return {MODE: "token"} if MODE not in os.environ and token_place() else {}
-
-    def _token_trouble(self) -> str:
-        mode, place = os.environ.get(MODE), token_place()
-        if mode not in (None, "token"):
-            return f"the cluster asks for a token, and {MODE}={mode} sends none; unset it"
-        if place:
-            return f"the cluster does not accept the token in {place}"
-        return "the cluster asks for a token, and there is none here"
-
     def _check_versions(self) -> None:
         ours = {"Ray": metadata.version("ray"), "Python": platform.python_version()}
         theirs = {"Ray": self.cluster["ray"], "Python": self.cluster["python"]}
@@ -154,7 +143,7 @@ class Joined:
 
     def _check_root(self) -> None:
         """A path means another disk on every machine."""
-        if self.root is None or not self.root.is_local:
+        if self.root is None or not self.root.is_local or self.settings.shared_paths:
             return
         mine = own_addresses()
         others = sorted({each["address"] for each in self.cluster["nodes"] if not is_mine(each["address"], mine)})
@@ -174,11 +163,14 @@ class Joined:
 
         look = ray.remote(num_cpus=0, max_retries=1)(reached)
         nodes = {each["id"]: each["address"] for each in self.cluster["nodes"] if not each["planned"]}
-        waiting = {
-            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(identity, soft=False)).remote(self.root): address
-            for identity, address in nodes.items()
-        }
-        done, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=REACH_SECONDS)
+        with marked(self.root) as mark:
+            waiting = {
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(identity, soft=False)).remote(
+                    self.root, mark
+                ): address
+                for identity, address in nodes.items()
+            }
+            done, late = ray.wait(list(waiting), num_returns=len(waiting), timeout=REACH_SECONDS)
         for task in done:
             try:
                 trouble = ray.get(task)
@@ -196,28 +188,27 @@ class Joined:
             )
 
 
-def reached(root: Location) -> str:
-    """What keeps this node from the root, in one line; empty where nothing does."""
+def reached(root: Location, mark: str) -> str:
+    """What keeps this node from the root, in one line; empty where nothing does. mark: see `marked`."""
     try:
         root.directories()
+        return "the directory of that name is another one there" if mark and not (root / mark).exists() else ""
     except Exception as error:
         return first_line(error)
-    return ""
 
 
-def token_place() -> str:
-    """Where Ray will read a token here, by the order in which it looks; empty where there is none.
-
-    Raises RequestError where the file that RAY_AUTH_TOKEN_PATH names is absent, for Ray aborts the process then.
-    """
-    if os.environ.get(TOKEN):
-        return TOKEN
-    if named := os.environ.get(TOKEN_PATH):
-        if not Path(named).is_file():
-            raise RequestError(f"{TOKEN_PATH} {named}: no such file; correct or unset it")
-        return f"{TOKEN_PATH} ({named})"
-    home = Path(os.environ.get("HOME", "/nonexistent"), DEFAULT_TOKEN)
-    return f"~/{DEFAULT_TOKEN}" if home.is_file() else ""
+@contextmanager
+def marked(root: Location) -> Iterator[str]:
+    """A file in a root that is a path, by which other machines know it again; yields its name. Empty for object stores."""
+    if not root.is_local:
+        yield ""
+        return
+    mark = f".pageloom.reach-{secrets.token_hex(8)}"
+    (root / mark).write_bytes(b"")
+    try:
+        yield mark
+    finally:
+        (root / mark).delete()
 
 
 def probed(address: str, variables: dict[str, str]) -> dict[str, Any]:

@@ -43,4 +43,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=True)
+    port, host = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
+    run_simple(host, port, application, threaded=True)
