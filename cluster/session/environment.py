@@ -35,7 +35,9 @@ def reread() -> None:
     Only while Ray is neither started nor joined. The configuration goes first: a thread that still drains must not look for
     a token, in a mode that wants one, when there is none any more (Ray aborts the process then).
     """
-    if "ray._raylet" in sys.modules:
-        raylet: Any = sys.modules["ray._raylet"]
+    if "ray" in sys.modules:
+        import ray  # waits for another thread that is in the middle of it: half an import has no configuration yet
+
+        raylet: Any = ray._raylet
         raylet.Config.initialize("")
         raylet.AuthenticationTokenLoader.instance().reset_cache()
