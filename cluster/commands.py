@@ -16,12 +16,13 @@ from rich.text import Text
 from cluster.amounts import human_bytes, human_seconds
 from cluster.annotated import annotated
 from cluster.errors import RequestError, WorkError
-from cluster.garbage import garbage, keys_in, named_artefacts
+from cluster.garbage import garbage, keys_in
 from cluster.holder import Held
 from cluster.kubernetes.commands import app as kubernetes
 from cluster.line import Line, Seen, opened
 from cluster.lock import current_holder, lock_root
 from cluster.logs import newest_logs
+from cluster.named import absent, committed, made_by, named_artefacts, refuse_nothing
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption, UntilOption, WaitOption
 from cluster.plan import Planned, room_to_do
 from cluster.recipe import DEFAULT, Recipe, recipe_text
@@ -113,7 +114,8 @@ def status(
         for each in newest
     ]
     if as_json:
-        last = seen.run.model_dump(mode="json", include={"id", "outcome", "message"}) if seen.run else None
+        told = {"id", "outcome", "message"}
+        last = seen.run.model_dump(mode="json", include=told) | {"alive": holder is not None} if seen.run else None
         say_json({"root": str(store.root), "holder": holder, "run": last, "stages": rows})
         return
     table = Table(box=None, pad_edge=False)
@@ -124,7 +126,7 @@ def status(
     out.print(table if rows else f"{store.root}: nothing yet; `pageloom run` starts")
     if seen.run:
         said = f": {seen.run.message}" if seen.run.message else ""
-        out.print(f"last run {seen.run.id}: {seen.run.outcome}{said}", soft_wrap=True)
+        out.print(f"last run {seen.run.id}: {seen.run.said_outcome(holder is not None)}{said}", soft_wrap=True)
     if holder:
         renewed = f", last heard of {holder['renewed']}" if "renewed" in holder else ""
         out.print(f"being written by pid {holder['pid']} on {holder['host']} since {holder['since']}{renewed}")
@@ -155,7 +157,7 @@ def runs(
     """List the runs of a root, newest first, and the names of its releases."""
     store = opened(ctx.obj.load(recipe, set, root, looking=True))
     found = [read_run(store.root, run) for run in reversed(run_ids(store.root))]
-    named = refs(store.root)
+    named, held = refs(store.root), current_holder(store.root) is not None
     if as_json:
         say_json({"runs": [run.model_dump(mode="json") for run in found], "refs": named})
         return
@@ -173,7 +175,7 @@ def runs(
             Text(run.source or run.name),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started)),
             human_seconds(run.seconds()) if run.ended else "",
-            Text(f"{run.outcome}: {run.message}" if run.message else run.outcome),
+            Text(f"{run.outcome}: {run.message}" if run.message else run.said_outcome(held)),
             " ".join([key, *names]),
             Text(" ".join(run.settings)),
         )
@@ -247,23 +249,28 @@ def verify(
     """Read every file of a root's artefacts and compare it with what was committed."""
     line: Line = ctx.obj
     store = opened(line.load(recipe, set, root, looking=True))
-    checked = [store.artefact(*name) for name in keys_in(store)]
-    artefacts = sorted((each for each in checked if each), key=lambda each: each.manifest["committed"])
-    found = [fault for each in artefacts for fault in faults(each)]
+    names = keys_in(store)
+    refuse_nothing(store, names)
+    artefacts, found = committed(store, names)
+    unreadable = {(each.stage, each.key) for each in found}
+    found += [each for each in absent(store, artefacts) if (each.stage, each.key) not in unreadable]
+    found += [fault for each in artefacts for fault in faults(each)]
     unnamed = sum(len(strangers(each)) for each in artefacts)
     files = [file["bytes"] for each in artefacts for file in each.manifest["files"]]
     if as_json:
-        rows = [
-            {"stage": each.artefact.stage, "key": each.artefact.key, "path": each.path, "what": each.what} for each in found
-        ]
+        rows = [{"stage": each.stage, "key": each.key, "path": each.path, "what": each.what} for each in found]
         counts = {"artefacts": len(artefacts), "files": len(files), "bytes": sum(files), "unnamed": unnamed}
         say_json({"root": str(store.root), **counts, "faults": rows})
     for fault in () if as_json else found:
         out.print(str(fault), soft_wrap=True)
     told = f"{len(artefacts)} artefacts, {len(files):,} files, {human_bytes(sum(files))}"
     if found:
-        stages = " ".join(f"--force {name}" for name in dict.fromkeys(fault.artefact.stage for fault in found))
-        raise WorkError(f"{store.root}: {len(found)} files changed since they were committed ({told}); `pageloom run {stages}`")
+        run = made_by(store, found[0].stage, found[0].key)
+        force = [word for name in dict.fromkeys(each.stage for each in found) for word in ("--force", name)]
+        remedy = f"`{run.again(*force)}`" if run else f"run again what made them, with {' '.join(force)}"
+        raise WorkError(
+            f"{store.root}: {len(found)} files are not as they were committed ({told}); put back copies of them, or {remedy}"
+        )
     if not as_json:
         beside = f"; {unnamed} files beside them that no manifest names, `pageloom gc` deletes them" if unnamed else ""
         out.print(f"{told}: all as committed{beside}", soft_wrap=True)

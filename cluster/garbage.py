@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow.fs as pafs
 
 from cluster.attempts import BEGUN, attempts_in, half_written
-from cluster.errors import WorkError
 from cluster.location import Location, in_parallel, is_unfinished
 from cluster.logs import LOGS
+from cluster.named import Name
 from cluster.runs import REFS, RUNS
 from cluster.shards import WORK
 from cluster.store import Store
 from cluster.verify import strangers
 
 KEY = re.compile(r"[0-9a-f]{16}")  # as cluster.plan makes them
-
-Name = tuple[str, str]  # stage, key
 
 
 @dataclass(frozen=True)
@@ -39,45 +36,6 @@ class Garbage:
             store.discard(*self.artefact)
         else:
             self.place.delete()
-
-
-def named_artefacts(store: Store) -> set[Name] | None:
-    """Every artefact that a run or ref names, with all that they were made from; None for a root without records of runs.
-
-    Raises WorkError for a record that cannot be read: nothing is known of what it names.
-    """
-    runs = records(store.root / RUNS)
-    if not runs:
-        return None
-    pending = [(stage, key) for run in runs.values() for stage, key in run.get("stages", {}).items()]
-    for name, ref in records(store.root / REFS).items():
-        if not {"stage", "key"} <= ref.keys():
-            raise WorkError(f"{store.root / REFS}: {name} names no release; correct or delete it, nothing was deleted")
-        pending.append((ref["stage"], ref["key"]))
-    named: set[Name] = set()
-    while pending:
-        if (each := pending.pop()) in named:
-            continue
-        named.add(each)
-        if artefact := store.artefact(*each):
-            pending += artefact.manifest["parents"].items()
-    return named
-
-
-def records(place: Location) -> dict[str, Mapping[str, Any]]:
-    """The JSON objects in a directory by name. Raises WorkError for one that is none."""
-    names = [name for name in place.files() if name.endswith(".json") and not is_unfinished(name)]
-    return dict(zip([name[:-5] for name in names], in_parallel(lambda name: record(place / name), names), strict=True))
-
-
-def record(place: Location) -> Mapping[str, Any]:
-    try:
-        value = place.read_json()
-        if not isinstance(value, dict):
-            raise ValueError("no JSON object")
-    except ValueError as error:
-        raise WorkError(f"{place}: cannot be read ({error}); correct or delete it, nothing was deleted") from error
-    return value
 
 
 def garbage(store: Store, named: set[Name] | None, log_days: float) -> list[Garbage]:

@@ -78,6 +78,8 @@ class Location:
             return cls(pafs.LocalFileSystem(), os.path.abspath(os.path.expanduser(text)))
         try:
             if text.startswith("s3://"):
+                if not text.removeprefix("s3://").strip("/"):
+                    raise ValueError("it names no bucket")
                 return cls(s3_filesystem(), text.removeprefix("s3://").rstrip("/"))
             filesystem, path = pafs.FileSystem.from_uri(text)
             return cls(filesystem, path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from cluster.conditional import Taken, move
-from cluster.errors import RequestError, WorkError
+from cluster.errors import RequestError, WorkError, first_line
 from cluster.holder import Held
 from cluster.plan import Planned, flat
 from cluster.recipe import Recipe
@@ -49,6 +50,15 @@ class RunRecord(BaseModel):
     outcome: Literal["running", "done", "failed", "stopped"] = "running"
     message: str = ""
     wandb: dict[str, str] = Field(default_factory=dict)
+
+    def again(self, *more: str) -> str:
+        """The command that asks for the same once more, with further options."""
+        sets = [word for setting in self.settings for word in ("--set", setting)]
+        return shlex.join(["pageloom", "run", self.source or self.name, *sets, *more])
+
+    def said_outcome(self, held: bool) -> str:
+        """Its outcome for people. held: whether anybody writes to the root; a killed run could not say how it ended."""
+        return "ended without a word" if self.outcome == "running" and not held else self.outcome
 
     def seconds(self) -> float:
         return (self.ended or time.time()) - self.started
@@ -106,13 +116,20 @@ def run_ids(root: Location) -> list[str]:
 
 
 def read_run(root: Location, run: str) -> RunRecord:
-    """A run by its id or by a beginning that only it has. Raises RequestError naming those there are."""
+    """A run by its id or by a beginning that only it has.
+
+    Raises RequestError naming those there are, WorkError for a record that cannot be read.
+    """
     there = run_ids(root)
     found = [each for each in there if each == run] or [each for each in there if each.startswith(run)]
     if len(found) != 1:
         said = f"begins {len(found)} of them" if found else f"there are {', '.join(there[-5:]) or 'none'}"
         raise RequestError(f"run {run}: no such run of {root}; {said}; `pageloom runs` lists them")
-    return RunRecord.model_validate((root / RUNS / f"{found[0]}.json").read_json())
+    place = root / RUNS / f"{found[0]}.json"
+    try:
+        return RunRecord.model_validate_json(place.read_bytes())
+    except ValueError as error:
+        raise WorkError(f"{place}: no record of a run ({first_line(error)}); correct it, or put back a copy") from error
 
 
 def last_run(root: Location) -> RunRecord | None:
@@ -131,9 +148,19 @@ def write_ref(root: Location, name: str, key: str, run: str, held: Held) -> None
 
 
 def refs(root: Location) -> dict[str, dict[str, str]]:
-    """Every ref by its name: {stage, key, run}."""
+    """Every ref by its name: {stage, key, run}. Raises WorkError for one that cannot be read."""
     names = [name for name in (root / REFS).files() if name.endswith(".json") and not name.startswith(".")]
-    return {name.removesuffix(".json"): (root / REFS / name).read_json() for name in names}
+    return {name.removesuffix(".json"): read_ref(root / REFS / name) for name in names}
+
+
+def read_ref(place: Location) -> dict[str, str]:
+    try:
+        ref = place.read_json()
+        if not (isinstance(ref, dict) and {"stage", "key"} <= ref.keys()):
+            raise ValueError("stage and key are wanted")
+    except ValueError as error:
+        raise WorkError(f"{place}: names no release ({error}); correct or delete it, nothing was deleted") from error
+    return ref
 
 
 def named_release(store: Store, name: str) -> Artefact:

@@ -37,6 +37,7 @@ __all__ = [
 
 MANIFEST = "artefact.json"
 METRICS = "metrics.jsonl"  # measured, not derived: outside the artefact's digest
+WANTED = frozenset({"stage", "key", "files", "parents", "counts"})  # what every manifest says
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,20 @@ class Artefact:
 
     @classmethod
     def at(cls, place: Location) -> Artefact | None:
-        """The artefact whose directory ROOT/<stage>/<key> is `place`, None while it is not committed."""
+        """The artefact whose directory ROOT/<stage>/<key> is `place`, None while it is not committed.
+
+        Raises WorkError for a manifest that cannot be read.
+        """
         try:
             manifest = (place / MANIFEST).read_json()
+            if not (isinstance(manifest, dict) and manifest.keys() >= WANTED):
+                raise ValueError("no manifest")
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise WorkError(
+                f"{place / MANIFEST}: cannot be read ({error}); put back a copy of it, or delete it and the stage is made again"
+            ) from error
         attempt = manifest.get("attempt")  # roots of before attempts had directories have none
         return cls(place / attempt if attempt else place, manifest)
 

@@ -6,21 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cluster.errors import WorkError
-from cluster.location import digest_file, in_parallel
+from cluster.location import Location, digest_file, in_parallel
 from cluster.shards import WORK
 from cluster.store import MANIFEST, Artefact
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A file that is not as it was committed. what: `missing`, or how it differs."""
+    """A file of an artefact that is not as it was committed. path: below `place`. what: `missing`, or how it differs."""
 
-    artefact: Artefact
+    stage: str
+    key: str
+    place: Location
     path: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.artefact.location / self.path}: {self.what}"
+        return f"{self.place / self.path}: {self.what}"
+
+
+def fault(artefact: Artefact, path: str, what: str) -> Fault:
+    return Fault(artefact.stage, artefact.key, artefact.location, path, what)
 
 
 def size_faults(artefact: Artefact) -> list[Fault]:
@@ -28,7 +34,7 @@ def size_faults(artefact: Artefact) -> list[Fault]:
     sizes = artefact.location.sizes()
     told = [(file["path"], file["bytes"], sizes.get(file["path"])) for file in artefact.manifest["files"]]
     return [
-        Fault(artefact, path, "missing" if found is None else f"{found:,} bytes instead of {size:,}")
+        fault(artefact, path, "missing" if found is None else f"{found:,} bytes instead of {size:,}")
         for path, size, found in told
         if found != size
     ]
@@ -37,7 +43,7 @@ def size_faults(artefact: Artefact) -> list[Fault]:
 def faults(artefact: Artefact, read: Callable[[int], None] = lambda _: None) -> list[Fault]:
     """Files that are missing or differ in any byte. Reads all of them; `read` is told the bytes of each that has been."""
     found = size_faults(artefact)
-    cut = {fault.path for fault in found}
+    cut = {each.path for each in found}
 
     def differs(file: dict[str, str]) -> bool:
         size, digest = digest_file(artefact.location / file["path"])
@@ -46,7 +52,7 @@ def faults(artefact: Artefact, read: Callable[[int], None] = lambda _: None) -> 
 
     whole = [file for file in artefact.manifest["files"] if file["path"] not in cut]
     changed = [file for file, other in zip(whole, in_parallel(differs, whole), strict=True) if other]
-    return found + [Fault(artefact, file["path"], "its bytes are not those that were committed") for file in changed]
+    return found + [fault(artefact, file["path"], "its bytes are not those that were committed") for file in changed]
 
 
 def strangers(artefact: Artefact) -> dict[str, int]:
@@ -63,5 +69,5 @@ def refuse_changed(artefact: Artefact) -> None:
     if found := size_faults(artefact):
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise WorkError(
-            f"{found[0]}{more}; `pageloom verify` checks all files, `pageloom run --force {artefact.stage}` makes it again"
+            f"{found[0]}{more}; `pageloom verify` checks all files; run again with --force {artefact.stage} to make it anew"
         )

@@ -13,6 +13,7 @@ from rich.text import Text
 from cluster.commands import tell_which
 from cluster.errors import RequestError
 from cluster.line import Line, Remark, opened
+from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption
 from cluster.store import Store
 from cluster.terminal import out, say_json
@@ -162,6 +163,9 @@ def forget(
     for each in named:
         new = remember(store.root, each)
         out.print(f"{'forgotten from now on' if new else 'on the list already'}  {each}", soft_wrap=True)
+    if holder := current_holder(store.root):
+        who = f"pid {holder.get('pid')} on {holder.get('host')}"
+        out.print(f"a run is under way here ({who}): it began without this and stops before its next stage; run it again")
     if not held.holders:
         out.print("no artefact here holds it; later runs leave it out")
         return

@@ -17,6 +17,8 @@ from pydantic import BaseModel
 
 import cluster.recipes
 from cluster.errors import RequestError
+from cluster.location import Location
+from cluster.lock import lock_root
 from pageloom import line, outcome, run
 from pipeline.corpus.settings import Kind
 from pipeline.pages.settings import PagesSettings
@@ -348,3 +350,18 @@ def test_stopped_while_ray_starts_it_is_130_and_one_line_and_nothing_is_left(tmp
     assert failed.startswith("pageloom: stopped; finished stages stay")
     _, left = psutil.wait_procs(children, timeout=30)
     assert left == []
+
+
+def test_forget_says_that_a_run_under_way_will_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with lock_root(Location.of(tmp_path / "r")):
+        assert outcome(["forget", "--url", "https://h.example/a", "--root", "r"]) == 0
+    said = capfd.readouterr().out
+    assert (
+        f"a run is under way here (pid {os.getpid()} on {socket.gethostname()}): it began without this and stops"
+        in " ".join(said.split())
+    )
+    assert outcome(["forget", "--url", "https://h.example/b", "--root", "r"]) == 0
+    assert "under way" not in capfd.readouterr().out

@@ -6,6 +6,7 @@ unchanged, and in kustomization.yaml whatever follows from the recipe.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from cluster.errors import RequestError
+from cluster.kubernetes.cron import check_schedule
 from cluster.kubernetes.pods import Group, cpu_group, gpu_group
 from cluster.line import Line
 from cluster.recipe import Recipe
@@ -69,8 +71,13 @@ class Request:
             raise RequestError(f"--overlay {self.overlay}: no such overlay; there are {', '.join(OVERLAYS)}")
         if self.image is not None:
             split_image(self.image)
-        if self.schedule is not None and len(self.schedule.split()) != 5:
-            raise RequestError(f"--schedule {self.schedule}: a cron line has five fields, such as '0 3 * * 0'")
+        if self.schedule is not None:
+            try:
+                check_schedule(self.schedule)
+            except ValueError as error:
+                raise RequestError(
+                    f"--schedule {self.schedule}: no cron line ({error}); write one such as '0 3 * * 0'"
+                ) from error
 
 
 def decided_by(overlay: str, recipe: Any) -> list[str]:
@@ -235,7 +242,8 @@ def crawling_cycle(recipe: Recipe) -> str:
 
     `pageloom run --force crawl` would, and would take the release that is being served out of the root first.
     """
-    return f"pageloom run /etc/pageloom/recipe.yaml --root {recipe.root_uri}/cycles/@JOB_NAME@ --no-serve --wait"
+    root = shlex.quote(f"{recipe.root_uri}/cycles/@JOB_NAME@")
+    return f"pageloom run /etc/pageloom/recipe.yaml --root {root} --no-serve --wait"
 
 
 def cycle_patches(request: Request) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import WorkError
-from cluster.garbage import garbage, named_artefacts
+from cluster.garbage import garbage
+from cluster.named import named_artefacts
+from cluster.runs import RunRecord
 from cluster.shards import WORK, shard_records, write_shard
 from cluster.store import Manifest, Store
 
@@ -28,9 +30,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         place = store.attempt(stage, key)
         (place / "data").write_bytes(key.encode())
         store.commit(place, Manifest(stage, key, {}, parents, [], "1", "0", 0.0, 1.0, 0.5, 10, "here"))
-    (store.root / "runs" / "r1.json").write_json({"stages": {"pages": B}})
+    record(store, "r1", pages=B)
     (store.root / "refs" / "stable.json").write_json({"stage": "release", "key": D, "run": "gone"})
     return store
+
+
+def record(store: Store, run: str, **stages: str) -> None:
+    told = RunRecord(id=run, name="quickstart", recipe={}, source="quickstart", stages=stages, started=1.0, outcome="done")
+    (store.root / "runs" / f"{run}.json").write_json(told.model_dump(mode="json"))
 
 
 def places(store: Store, log_days: float = 30) -> dict[str, int]:
@@ -58,15 +65,36 @@ def test_a_root_without_records_of_runs_keeps_every_artefact(store: Store) -> No
     assert places(store) == {}
 
 
-def test_a_ref_that_names_nothing_stops_everything(store: Store) -> None:
-    (store.root / "refs" / "canary.json").write_json({"run": "r1"})
-    with pytest.raises(WorkError, match="canary names no release; correct or delete it, nothing was deleted"):
+@pytest.mark.parametrize("content", [b'{"run": "r1"}', b"[]", b"{half", b""])
+def test_a_ref_that_names_nothing_stops_everything(store: Store, content: bytes) -> None:
+    (store.root / "refs" / "canary.json").write_bytes(content)
+    with pytest.raises(WorkError, match=r"canary\.json: names no release \(.*\); correct or delete it, nothing was deleted"):
         named_artefacts(store)
 
 
-def test_a_record_that_cannot_be_read_stops_everything(store: Store) -> None:
-    (store.root / "runs" / "r2.json").write_bytes(b"{half")
-    with pytest.raises(WorkError, match=r"r2\.json: cannot be read .*; correct or delete it, nothing was deleted"):
+@pytest.mark.parametrize("content", [b"{half", b"{}", b'{"stages": {}}', b'{"stages": null}', b"[]", b""])
+def test_a_record_that_is_none_stops_everything(store: Store, content: bytes) -> None:
+    (store.root / "runs" / "r2.json").write_bytes(content)
+    with pytest.raises(WorkError, match=r"r2\.json: no record of a run \(.*\); correct it, .*; nothing was deleted, for"):
+        named_artefacts(store)
+
+
+def test_a_manifest_that_cannot_be_read_stops_everything_and_is_named(store: Store) -> None:
+    (store.place("pages", B) / "artefact.json").write_bytes(b'{"a":')
+    with pytest.raises(WorkError, match=rf"pages/{B}/artefact\.json: cannot be read"):
+        places(store)
+
+
+@pytest.mark.parametrize("half", ["no manifest", "one that names another attempt"])
+def test_files_without_the_manifest_that_names_them_stop_everything(store: Store, half: str) -> None:
+    """A root that is being copied: its files may come before its manifests, and what they were made from is not known yet."""
+    manifest = store.place("pages", B) / "artefact.json"
+    told = manifest.read_json()
+    if half == "no manifest":
+        manifest.delete()
+    else:
+        manifest.write_json({**told, "attempt": "000002"})
+    with pytest.raises(WorkError, match=rf"pages/{B}: files without the manifest that names them, .*; nothing was deleted"):
         named_artefacts(store)
 
 
@@ -86,7 +114,7 @@ def test_beside_kept_artefacts_go_other_attempts_old_state_and_strangers(store: 
 
 
 def test_of_an_unfinished_artefact_that_a_run_names_only_the_attempt_stays_that_can_be_resumed(store: Store) -> None:
-    (store.root / "runs" / "r2.json").write_json({"stages": {"corpus": A}})
+    record(store, "r2", corpus=A)
     write_shard(store.attempt("corpus", A, 2), 0, "part-0", b"rows")
     (store.place("corpus", A) / "000001" / "data").write_bytes(b"1")
     assert f"corpus/{A}/000001" in places(store)

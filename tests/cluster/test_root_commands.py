@@ -10,6 +10,7 @@ import pageloom
 from cluster.errors import RequestError, WorkError
 from cluster.lock import lock_root
 from cluster.store import Artefact, Manifest, Store
+from tests.cluster.test_garbage import record
 
 KEY, OTHER = "a" * 16, "b" * 16
 
@@ -20,7 +21,7 @@ def root(tmp_path: Path) -> Path:
     store = Store(tmp_path)
     for key in (KEY, OTHER):
         commit(store, key)
-    (store.root / "runs" / "r.json").write_json({"stages": {"crawl": KEY}})
+    record(store, "r", crawl=KEY)
     return tmp_path
 
 
@@ -44,7 +45,7 @@ def test_verify_names_each_file_that_changed_and_fails(root: Path) -> None:
     changed = root / "crawl" / KEY / "000001" / "data"
     changed.write_bytes(b"y" * 1500)
     with pytest.raises(
-        WorkError, match=r"1 files changed since .* \(2 artefacts, 2 files, 3\.0 kB\); `pageloom run --force crawl`"
+        WorkError, match=r"1 files are not as .* \(2 artefacts, 2 files, 3\.0 kB\); .* `pageloom run quickstart --force crawl`$"
     ):
         call("verify", "--root", str(root))
     result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"], obj=pageloom.line())
@@ -54,6 +55,36 @@ def test_verify_names_each_file_that_changed_and_fails(root: Path) -> None:
         {"stage": "crawl", "key": KEY, "path": "data", "what": "its bytes are not those that were committed"}
     ]
     assert (told["artefacts"], told["files"], told["bytes"]) == (2, 2, 3000)
+
+
+def test_verify_misses_what_a_run_made_and_what_others_were_made_from(root: Path) -> None:
+    store = Store(root)
+    place = store.attempt("pages", KEY)
+    store.commit(place, Manifest("pages", KEY, {}, {"crawl": OTHER}, [], "1", "0", 0.0, 1.0, 0.5, 10, "here"))
+    record(store, "later", pages=KEY, corpus=KEY)
+    (store.place("crawl", OTHER) / "artefact.json").delete()
+    result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"], obj=pageloom.line())
+    assert isinstance(result.exception, WorkError)
+    assert [(each["stage"], each["key"], each["what"]) for each in json.loads(result.stdout)["faults"]] == [
+        ("corpus", KEY, "missing, and run later made it"),
+        ("crawl", OTHER, f"missing, and pages {KEY} was made from it"),
+    ]
+
+
+def test_verify_names_a_manifest_that_cannot_be_read_beside_everything_else(root: Path) -> None:
+    manifest = root / "crawl" / KEY / "artefact.json"
+    manifest.write_text('{"a":')
+    (root / "crawl" / OTHER / "000001" / "data").unlink()
+    result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"], obj=pageloom.line())
+    assert [(each["key"], each["path"], each["what"]) for each in json.loads(result.stdout)["faults"]] == [
+        (KEY, "artefact.json", "cannot be read"),
+        (OTHER, "data", "missing"),
+    ]
+
+
+def test_verify_of_a_place_where_nothing_was_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"nothing was made there; `pageloom run` does, --root names another place"):
+        call("verify", "--root", str(tmp_path / "slip"))
 
 
 def test_gc_says_what_would_go_deletes_it_and_is_done(root: Path) -> None:

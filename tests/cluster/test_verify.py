@@ -39,7 +39,7 @@ def test_a_missing_a_cut_and_a_changed_file_are_each_named(artefact: Artefact) -
 def test_a_stage_is_not_given_an_input_whose_files_changed(artefact: Artefact) -> None:
     (artefact.location / "a").delete()
     (artefact.location / "c").write_bytes(b"")
-    with pytest.raises(WorkError, match=r"/a: missing \(and 1 more\); `pageloom verify` .* `pageloom run --force pages`"):
+    with pytest.raises(WorkError, match=r"/a: missing \(and 1 more\); `pageloom verify` .* run again with --force pages"):
         refuse_changed(artefact)
 
 
