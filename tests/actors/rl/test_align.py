@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from cluster.store import Artefact, Store
+from cluster.store import Artefact, Location, Store
+from cluster.track.segments import read_segments
 from tests.faults.conftest import wait_until, worker_of
 
 pytestmark = pytest.mark.slow
@@ -117,8 +118,8 @@ def test_a_lost_rank_and_a_lost_driver_go_on_from_the_last_checkpoint(line: Line
     reached = line.steps_done()
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    [first_attempt] = line.root.glob("aligned/*/*/_work/metrics.jsonl")
-    earlier = {row["step"]: row for row in map(json.loads, first_attempt.read_text().splitlines())}
+    [first_attempt] = line.root.glob("aligned/*/*/_work/metrics")
+    earlier = {row["step"]: row for row in read_segments(Location.of(first_attempt))}
 
     line.start()
     artefact = line.finish()
