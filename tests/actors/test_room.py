@@ -16,6 +16,7 @@ from cluster.resources import Bundle, Node, missing
 from cluster.settings import ClusterSettings
 from cluster.stage import Context
 from cluster.store import WORK, Location
+from tests.pipeline.silent import Silent
 
 SHAPES = [ClusterSettings(), ClusterSettings(train_workers=5), ClusterSettings(train_workers=3, gpus_per_worker=0.5)]
 declared = {stage.name: stage.needs_room for stage in (*STAGES, MEASUREMENT)}
@@ -49,7 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 def context(place: Path, cluster: ClusterSettings, settings: Any = None) -> Context:
     output = Location.of(place)
     inputs: Any = dict.fromkeys(("assistant", "judge", "corpus", "base", "aligned"), SimpleNamespace(location=output))
-    return Context(settings, cluster, inputs, [], output, output / WORK, None, str(place), output)  # type: ignore[arg-type]
+    return Context(settings, cluster, inputs, [], output, output / WORK, Silent(), str(place), output)
 
 
 def counted(needs: Callable[[Any], Sequence[Bundle]], cluster: ClusterSettings) -> Counter[tuple[float, float]]:
