@@ -20,6 +20,7 @@ from cluster.errors import RequestError
 from cluster.kubernetes.cron import check_schedule
 from cluster.kubernetes.pods import Group, cpu_group, gpu_group
 from cluster.line import Line
+from cluster.location import Location
 from cluster.recipe import Recipe
 from cluster.resources import Bundle
 
@@ -97,6 +98,7 @@ def check_reach(recipe: Recipe, line: Line) -> None:
             f"root {recipe.root_uri}: a directory of this machine, and pods reach only object stores; "
             "give --root s3://BUCKET/PREFIX"
         )
+    Location.of(recipe.root_uri)
     for stage in line.stages:
         for pattern in stage.external(getattr(recipe, stage.section)):
             if not pattern.startswith(STORES):

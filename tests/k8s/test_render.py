@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,9 @@ def test_a_cycle_that_crawls_has_a_root_of_its_own_and_one_of_files_goes_on_in_t
     )
     assert f"--root {ROOT}/cycles/@JOB_NAME@ " in the(crawling, "RayJob pageloom-cycle")["spec"]["entrypoint"]
     assert complaints(crawling) == []
+    odd = rendered(tmp_path / "odd", "dev-cpu", "--root", "s3://b/r;id>x", recipe="quickstart")
+    words = shlex.split(the(odd, "RayJob pageloom-cycle")["spec"]["entrypoint"])
+    assert words[words.index("--root") + 1] == "s3://b/r;id>x/cycles/@JOB_NAME@"
     files = rendered(tmp_path / "b", "dev-cpu", *PAGES)
     assert "--root" not in the(files, "RayJob pageloom-cycle")["spec"]["entrypoint"]
 
@@ -186,7 +190,9 @@ def test_rendering_again_replaces_what_was_rendered_and_nothing_else(tmp_path: P
         (["--overlay", "gpu", "--image", "pageloom"], "--image pageloom: says not which; give NAME:TAG"),
         (["--overlay", "gpu", "--image", "pageloom:latest"], "--image pageloom:latest: says not which"),
         (["--overlay", "gpu", "--image", "host:5000/pageloom"], "--image host:5000/pageloom: says not which"),
-        (["--overlay", "gpu", "--schedule", "weekly"], "--schedule weekly: a cron line has five fields"),
+        (["--overlay", "gpu", "--schedule", "weekly"], r"--schedule weekly: no cron line \(1 fields, not the five"),
+        (["--overlay", "gpu", "--schedule", "61 3 * * 0"], r"--schedule 61 3 \* \* 0: no cron line \("),
+        (["--overlay", "gpu", "--root", "s3://"], r"s3://: cannot open this location \(it names no bucket\)"),
         (["--overlay", "gpu", "--set", "cluster.train_workers=4000", "--set", "pretrain.batch=4000"], ".*4000"),
     ],
 )
