@@ -54,7 +54,8 @@ def refuse_half(store: Store, name: Name, artefact: Artefact | None) -> None:
     if artefact is None:
         half = any(attempts.values()) and not any(BEGUN in sizes for sizes in attempts.values())
     else:
-        half = bool(attempts) and artefact.location != artefact.place and not attempts.get(artefact.location.name)
+        wanted = bool(artefact.manifest["files"]) and artefact.location != artefact.place
+        half = wanted and any(attempts.values()) and not attempts.get(artefact.location.name)
     if half:
         raise WorkError(
             f"{place}: files without the manifest that names them, as of a copy that is not whole; "

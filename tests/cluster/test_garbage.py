@@ -85,6 +85,12 @@ def test_a_manifest_that_cannot_be_read_stops_everything_and_is_named(store: Sto
         places(store)
 
 
+def test_an_artefact_of_no_files_is_whole(store: Store) -> None:
+    store.commit(store.attempt("classifiers", B), Manifest("classifiers", B, {}, {}, [], "1", "0", 0.0, 1.0, 0.5, 10, "here"))
+    record(store, "r2", classifiers=B)
+    assert list(places(store)) == [f"crawl/{E}"]
+
+
 @pytest.mark.parametrize("half", ["no manifest", "one that names another attempt"])
 def test_files_without_the_manifest_that_names_them_stop_everything(store: Store, half: str) -> None:
     """A root that is being copied: its files may come before its manifests, and what they were made from is not known yet."""
