@@ -53,8 +53,10 @@ $(STAMP): $(if $(WHOLE),,always)
 quick: install
 	$(BIN)/python -m pytest -m 'not slow and not long' -n 2 $(ARGS) || test $$? = 5
 
+# Three machines made of namespaces stand alone: beside another Ray on two cores their heartbeats are late.
 test: quick
-	$(BIN)/python -m pytest -m 'slow and not long' -n 2 $(ARGS) || test $$? = 5
+	$(BIN)/python -m pytest -m 'slow and not long and not multinode' -n 2 $(ARGS) || test $$? = 5
+	$(BIN)/python -m pytest -m 'multinode and not long' $(ARGS) || test $$? = 5
 
 test-long: install
 	$(BIN)/python -m pytest -m long $(ARGS)

@@ -33,11 +33,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Modules whose tests `-n 2` leaves together in one process, those that take longest first. Every other module is a group.
 TOGETHER = {
-    "one cluster of three machines": (
-        "tests/multinode/test_submit.py",
-        "tests/multinode/test_quickstart.py",
-        "tests/multinode/test_machines.py",
-    ),
     "one undisturbed line": ("tests/faults/test_kill.py", "tests/faults/test_object_storage.py"),
     "one Ray": (
         "tests/pipeline/test_line.py",

@@ -5,7 +5,7 @@ import pytest
 from tests.multinode.cluster import DEAD_SECONDS, Cluster, wait_until
 from tests.multinode.namespaces import PYTHON, places_of_code
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.multinode]
 
 
 def test_a_node_has_ray_but_neither_this_code_nor_the_others_disk_nor_credentials(cluster: Cluster) -> None:

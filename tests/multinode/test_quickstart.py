@@ -8,7 +8,7 @@ import pytest
 
 from tests.multinode.cluster import Cluster
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.multinode]
 
 # As .ci/quickstart shortens it.
 SHORT = {

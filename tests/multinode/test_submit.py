@@ -17,7 +17,7 @@ from cluster.store import Location, Store
 from cluster.versions import commit
 from tests.multinode.cluster import Cluster, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.multinode]
 
 SMALL = {
     "tracking.wandb": "disabled",
