@@ -107,9 +107,10 @@ def test_make_alone_prints_what_there_is_and_starts_nothing(project: Path) -> No
 
 def test_tests_take_arguments_and_none_of_a_kind_is_no_failure(project: Path) -> None:
     said = make(project, "-n", "test", "ARGS=-k words").stdout
-    quick, slow = (line for line in said.splitlines() if "pytest" in line)
+    quick, slow, machines = (line for line in said.splitlines() if "pytest" in line)
     assert "-m 'not slow and not long' -n 2 -k words || test $? = 5" in quick
-    assert "-m 'slow and not long' -n 2 -k words || test $? = 5" in slow
+    assert "-m 'slow and not long and not multinode' -n 2 -k words || test $? = 5" in slow
+    assert "-m 'multinode and not long' -k words || test $? = 5" in machines
 
 
 @pytest.mark.parametrize(
