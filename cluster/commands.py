@@ -32,7 +32,7 @@ from cluster.runs import compared, read_run, refs, run_ids
 from cluster.session import open_session
 from cluster.store import Store
 from cluster.terminal import err, out, say_json
-from cluster.verify import faults, strangers
+from cluster.verify import Fault, faults, strangers
 
 app = typer.Typer()
 recipes = typer.Typer(no_args_is_help=True, help="Show or check recipes.")
@@ -265,15 +265,23 @@ def verify(
         out.print(str(fault), soft_wrap=True)
     told = f"{len(artefacts)} artefacts, {len(files):,} files, {human_bytes(sum(files))}"
     if found:
-        run = made_by(store, found[0].stage, found[0].key)
-        force = [word for name in dict.fromkeys(each.stage for each in found) for word in ("--force", name)]
-        remedy = f"`{run.again(*force)}`" if run else f"run again what made them, with {' '.join(force)}"
         raise WorkError(
-            f"{store.root}: {len(found)} files are not as they were committed ({told}); put back copies of them, or {remedy}"
+            f"{store.root}: {len(found)} files are not as they were committed ({told}); {remedy(store, line, found)}"
         )
     if not as_json:
         beside = f"; {unnamed} files beside them that no manifest names, `pageloom gc` deletes them" if unnamed else ""
         out.print(f"{told}: all as committed{beside}", soft_wrap=True)
+
+
+def remedy(store: Store, line: Line, found: Sequence[Fault]) -> str:
+    """What helps: copies, and where stages can be made again, the command that does."""
+    damaged = [each for each in found if each.stage in line.names]
+    if not damaged:
+        return "put back copies of them"
+    force = [word for name in dict.fromkeys(each.stage for each in damaged) for word in ("--force", name)]
+    run = made_by(store, damaged[0].stage, damaged[0].key)
+    again = f"`{run.again(*force)}`" if run else f"run again what made them, with {' '.join(force)}"
+    return f"put back copies of them, or {again}"
 
 
 @app.command()

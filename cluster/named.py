@@ -6,34 +6,45 @@ from collections.abc import Iterable, Iterator
 
 from cluster.attempts import BEGUN, attempts_in
 from cluster.errors import RequestError, WorkError
-from cluster.runs import RunRecord, read_run, refs, run_ids
+from cluster.runs import REFS, RUNS, RunRecord, read_ref, read_run, ref_names, run_ids
 from cluster.store import MANIFEST, Artefact, Store
 from cluster.verify import Fault
 
 Name = tuple[str, str]  # stage, key
 
 
-def every_run(store: Store) -> list[RunRecord]:
-    """All records, oldest first. Raises WorkError for one that cannot be read: nothing is known of what it names."""
-    found = []
+def readable(store: Store) -> tuple[list[RunRecord], dict[str, dict[str, str]], list[Fault]]:
+    """Records of runs, oldest first, and refs by name; and those of both that cannot be read."""
+    runs: list[RunRecord] = []
+    named: dict[str, dict[str, str]] = {}
+    unreadable: list[Fault] = []
     for run in run_ids(store.root):
         try:
-            found.append(read_run(store.root, run))
-        except WorkError as error:
-            raise WorkError(f"{error}; nothing was deleted, for what that run alone names would have gone") from error
-    return found
+            runs.append(read_run(store.root, run))
+        except WorkError:
+            unreadable.append(Fault(RUNS, run, store.root / RUNS, f"{run}.json", "no record of a run"))
+    for name in ref_names(store.root):
+        try:
+            named[name] = read_ref(store.root, name)
+        except WorkError:
+            unreadable.append(Fault(REFS, name, store.root / REFS, f"{name}.json", "names no release"))
+    return runs, named, unreadable
 
 
 def named_artefacts(store: Store) -> set[Name] | None:
     """Every artefact that a run or ref names, with all that they were made from; None for a root without records of runs.
 
-    Raises WorkError for a record, ref or manifest that cannot be read.
+    Raises WorkError for a record, ref or manifest that cannot be read: what it names would not be known.
     """
-    runs = every_run(store)
+    runs, named_by, unreadable = readable(store)
+    if unreadable:
+        raise WorkError(
+            f"{unreadable[0]}; correct it, or put back a copy; nothing was deleted, for what it alone names would have gone"
+        )
     if not runs:
         return None
     pending = [name for run in runs for name in run.stages.items()]
-    pending += [(ref["stage"], ref["key"]) for ref in refs(store.root).values()]
+    pending += [(ref["stage"], ref["key"]) for ref in named_by.values()]
     named: set[Name] = set()
     while pending:
         if (each := pending.pop()) in named:
@@ -64,16 +75,20 @@ def refuse_half(store: Store, name: Name, artefact: Artefact | None) -> None:
 
 
 def absent(store: Store, artefacts: Iterable[Artefact]) -> Iterator[Fault]:
-    """Artefacts that were committed and are not there: of runs that ended well, of refs, of what others were made from."""
+    """Records and refs that cannot be read; and artefacts that were committed and are not there: of runs that ended well, of
+    refs, of what others were made from.
+    """
+    runs, named_by, unreadable = readable(store)
+    yield from unreadable
     there = {(each.stage, each.key) for each in artefacts}
     who: dict[Name, str] = {}
     for artefact in artefacts:
         for name in artefact.manifest["parents"].items():
             who.setdefault(name, f"{artefact.stage} {artefact.key} was made from it")
-    for run in every_run(store):
+    for run in runs:
         if run.outcome == "done":
             who |= {name: f"run {run.id} made it" for name in run.stages.items()}
-    who |= {(ref["stage"], ref["key"]): f"the ref {name} names it" for name, ref in refs(store.root).items()}
+    who |= {(ref["stage"], ref["key"]): f"the ref {name} names it" for name, ref in named_by.items()}
     for (stage, key), says in sorted(who.items()):
         if (stage, key) not in there:
             yield Fault(stage, key, store.place(stage, key), MANIFEST, f"missing, and {says}")
@@ -81,8 +96,8 @@ def absent(store: Store, artefacts: Iterable[Artefact]) -> Iterator[Fault]:
 
 def made_by(store: Store, stage: str, key: str) -> RunRecord | None:
     """The newest run that was to make an artefact."""
-    found = [run for run in every_run(store) if run.stages.get(stage) == key]
-    return found[-1] if found else None
+    runs, _, _ = readable(store)
+    return next((run for run in reversed(runs) if run.stages.get(stage) == key), None)
 
 
 def committed(store: Store, names: Iterable[Name]) -> tuple[list[Artefact], list[Fault]]:

@@ -147,19 +147,23 @@ def write_ref(root: Location, name: str, key: str, run: str, held: Held) -> None
         raise WorkError(f"{place}: another run moved it meanwhile and so holds the root; run again") from error
 
 
+def ref_names(root: Location) -> list[str]:
+    return [name.removesuffix(".json") for name in (root / REFS).files() if name.endswith(".json") and not name.startswith(".")]
+
+
 def refs(root: Location) -> dict[str, dict[str, str]]:
     """Every ref by its name: {stage, key, run}. Raises WorkError for one that cannot be read."""
-    names = [name for name in (root / REFS).files() if name.endswith(".json") and not name.startswith(".")]
-    return {name.removesuffix(".json"): read_ref(root / REFS / name) for name in names}
+    return {name: read_ref(root, name) for name in ref_names(root)}
 
 
-def read_ref(place: Location) -> dict[str, str]:
+def read_ref(root: Location, name: str) -> dict[str, str]:
+    place = root / REFS / f"{name}.json"
     try:
         ref = place.read_json()
         if not (isinstance(ref, dict) and {"stage", "key"} <= ref.keys()):
             raise ValueError("stage and key are wanted")
     except ValueError as error:
-        raise WorkError(f"{place}: names no release ({error}); correct or delete it, nothing was deleted") from error
+        raise WorkError(f"{place}: names no release ({error}); correct or delete it") from error
     return ref
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "pageloom-"
@@ -43,7 +43,7 @@ def make_directory(kind: str, for_sockets: bool = False) -> Path:
 
 def remove_directory(place: Path) -> None:
     """Delete a directory that `make_directory` made, and what is in it."""
-    shutil.rmtree(place, ignore_errors=True)
+    delete(place)
     if (descriptor := held.pop(place, None)) is not None:
         os.close(descriptor)
 
@@ -72,9 +72,7 @@ def shared(kind: str, name: str, fill: Callable[[Path], None]) -> Iterator[Path]
         yield inside
     finally:
         os.close(descriptor)
-        if (claim := claimed(place)) is not None:
-            shutil.rmtree(place, ignore_errors=True)
-            os.close(claim)
+        remove_unheld(place)
 
 
 def opened_full(place: Path, inside: Path, fill: Callable[[Path], None]) -> int:
@@ -98,7 +96,7 @@ def opened_full(place: Path, inside: Path, fill: Callable[[Path], None]) -> int:
                 fill(inside)
                 (place / FULL).touch()
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            delete(place)
             raise
         finally:
             os.close(descriptor)
@@ -118,20 +116,42 @@ def socket_folder() -> str:
 
 def hold(place: Path) -> bool:
     """Lock a new directory for this process; False where it was taken for an abandoned one meanwhile."""
-    try:
-        descriptor = os.open(place / HOLD, os.O_RDWR | os.O_CREAT, 0o600)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+    if (descriptor := locked(place)) is None:
         return False
     if os.fstat(descriptor).st_nlink == 0:
         os.close(descriptor)
         return False
     held[place] = descriptor
     return True
+
+
+def locked(place: Path) -> int | None:
+    """A descriptor that holds the lock inside a directory; None where another has it, or the directory is gone or not ours."""
+    try:
+        descriptor = os.open(place / HOLD, os.O_RDWR | os.O_CREAT, 0o600)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def delete(place: Path) -> None:
+    """Delete a directory whose lock this process has.
+
+    The sign that it is full goes first: one that is half deleted is filled anew. The lock goes last: until then others wait.
+    """
+    (place / FULL).unlink(missing_ok=True)
+    with suppress(OSError):  # what cannot go stays, as with the rest
+        for each in os.scandir(place):
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each, ignore_errors=True)
+            elif each.name != HOLD:
+                Path(each).unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def abandoned() -> list[Path]:
@@ -147,9 +167,14 @@ def abandoned() -> list[Path]:
 def remove_abandoned() -> None:
     """Delete what killed processes left."""
     for place in candidates():
-        if (claim := claimed(place)) is not None:
-            shutil.rmtree(place, ignore_errors=True)
-            os.close(claim)
+        remove_unheld(place)
+
+
+def remove_unheld(place: Path) -> None:
+    """Delete a directory unless somebody holds it."""
+    if (claim := claimed(place)) is not None:
+        delete(place)
+        os.close(claim)
 
 
 def candidates() -> Iterator[Path]:
@@ -164,12 +189,6 @@ def claimed(place: Path) -> int | None:
             return None
         if not (place / HOLD).exists() and time.time() - place.stat().st_mtime < UNHELD_SECONDS:
             return None
-        descriptor = os.open(place / HOLD, os.O_RDWR | os.O_CREAT, 0o600)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return locked(place)

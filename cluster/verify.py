@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cluster.errors import WorkError
+from cluster.inputs import SMALL
 from cluster.location import Location, digest_file, in_parallel
 from cluster.shards import WORK
 from cluster.store import MANIFEST, Artefact
@@ -65,8 +66,12 @@ def strangers(artefact: Artefact) -> dict[str, int]:
 
 
 def refuse_changed(artefact: Artefact) -> None:
-    """Raises WorkError where a stage must not read an artefact, as files are missing or have another size."""
-    if found := size_faults(artefact):
+    """Raises WorkError where a stage must not read an artefact, as its files are not those that were committed.
+
+    By every byte up to SMALL, as input files are known; larger ones by size: reading all would double what a stage reads.
+    """
+    small = sum(file["bytes"] for file in artefact.manifest["files"]) <= SMALL
+    if found := (faults if small else size_faults)(artefact):
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise WorkError(
             f"{found[0]}{more}; `pageloom verify` checks all files; run again with --force {artefact.stage} to make it anew"

@@ -68,14 +68,14 @@ def test_a_root_without_records_of_runs_keeps_every_artefact(store: Store) -> No
 @pytest.mark.parametrize("content", [b'{"run": "r1"}', b"[]", b"{half", b""])
 def test_a_ref_that_names_nothing_stops_everything(store: Store, content: bytes) -> None:
     (store.root / "refs" / "canary.json").write_bytes(content)
-    with pytest.raises(WorkError, match=r"canary\.json: names no release \(.*\); correct or delete it, nothing was deleted"):
+    with pytest.raises(WorkError, match=r"canary\.json: names no release; correct it, .*; nothing was deleted"):
         named_artefacts(store)
 
 
 @pytest.mark.parametrize("content", [b"{half", b"{}", b'{"stages": {}}', b'{"stages": null}', b"[]", b""])
 def test_a_record_that_is_none_stops_everything(store: Store, content: bytes) -> None:
     (store.root / "runs" / "r2.json").write_bytes(content)
-    with pytest.raises(WorkError, match=r"r2\.json: no record of a run \(.*\); correct it, .*; nothing was deleted, for"):
+    with pytest.raises(WorkError, match=r"r2\.json: no record of a run; correct it, .*; nothing was deleted"):
         named_artefacts(store)
 
 

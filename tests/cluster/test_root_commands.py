@@ -82,6 +82,20 @@ def test_verify_names_a_manifest_that_cannot_be_read_beside_everything_else(root
     ]
 
 
+def test_verify_names_records_and_refs_that_cannot_be_read_beside_everything_else(root: Path) -> None:
+    (root / "runs" / "r.json").write_text("{}")
+    (root / "refs").mkdir()
+    (root / "refs" / "stable.json").write_text("[]")
+    (root / "crawl" / OTHER / "000001" / "data").unlink()
+    result = CliRunner().invoke(pageloom.app, ["verify", "--root", str(root), "--json"], obj=pageloom.line())
+    assert [(each["stage"], each["path"], each["what"]) for each in json.loads(result.stdout)["faults"]] == [
+        ("runs", "r.json", "no record of a run"),
+        ("refs", "stable.json", "names no release"),
+        ("crawl", "data", "missing"),
+    ]
+    assert str(result.exception).endswith("put back copies of them, or run again what made them, with --force crawl")
+
+
 def test_verify_of_a_place_where_nothing_was_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"nothing was made there; `pageloom run` does, --root names another place"):
         call("verify", "--root", str(tmp_path / "slip"))

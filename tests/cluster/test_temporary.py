@@ -1,5 +1,6 @@
 """Temporary directories: whose they are follows from a lock, and what is nobody's goes."""
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -166,6 +167,47 @@ def test_a_directory_whose_filler_was_killed_is_filled_anew(folder: Path) -> Non
     [user] = users_of_one(folder / "log", 1)
     assert [each.name for each in (place / "copy").iterdir()] == ["data"]
     user.communicate("")
+
+
+# While what is in the directory goes, a user is killed; or it waits there for a word.
+DIES_LEAVING = USE_SHARED.replace(
+    "with t.shared",
+    """
+def leave(place, **_):
+    if (pathlib.Path(place) / "data").exists():
+        (pathlib.Path(place) / "data").unlink()
+        LEAVE
+t.shutil.rmtree = leave
+with t.shared""",
+)
+
+
+def test_a_directory_that_its_last_user_was_killed_deleting_is_filled_anew(folder: Path) -> None:
+    program = DIES_LEAVING.replace("LEAVE", "import os; os.kill(os.getpid(), 9)")
+    log = folder / "log"
+    subprocess.run([sys.executable, "-c", program, str(log)], input="", text=True, capture_output=True, check=False)
+    log.write_text("")
+    [user] = users_of_one(log, 1)
+    assert log.read_text() == "filled\n"
+    user.communicate("")
+
+
+def test_whoever_comes_while_a_directory_is_deleted_waits_for_its_end(folder: Path) -> None:
+    program = DIES_LEAVING.replace("LEAVE", "print('leaving', flush=True); print(open(sys.argv[2]).read(), flush=True)")
+    log, word = folder / "log", folder / "word"
+    os.mkfifo(word)
+    command = [sys.executable, "-c", program, str(log), str(word)]
+    leaving = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert leaving.stdin is not None
+    assert leaving.stdout is not None
+    leaving.stdin.close()
+    assert [leaving.stdout.readline() for _ in range(2)] == ["whole\n", "leaving\n"]
+    [place] = folder.glob("pageloom-copy-*")
+    assert not (place / ".full").exists()
+    with open(place / ".held") as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    word.write_text("go on")
+    leaving.wait()
 
 
 def test_what_cannot_be_filled_leaves_nothing_and_says_why(folder: Path) -> None:

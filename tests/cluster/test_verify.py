@@ -43,6 +43,16 @@ def test_a_stage_is_not_given_an_input_whose_files_changed(artefact: Artefact) -
         refuse_changed(artefact)
 
 
+def test_a_byte_is_enough_where_all_can_be_read_in_a_moment_and_else_the_size(
+    artefact: Artefact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (artefact.location / "c").write_bytes(b"C" + b"c" * 999)
+    with pytest.raises(WorkError, match=r"/c: its bytes are not those that were committed; "):
+        refuse_changed(artefact)
+    monkeypatch.setattr("cluster.verify.SMALL", 1000)
+    refuse_changed(artefact)
+
+
 def test_files_that_no_manifest_names_are_strangers(artefact: Artefact) -> None:
     (artefact.location / "deep" / "other").write_bytes(b"12345")
     assert strangers(artefact) == {"deep/other": 5}
