@@ -17,6 +17,7 @@ from cluster.lock import current_holder
 from cluster.options import InputOption, JsonOption, RecipeArgument, RootOption, SetOption
 from cluster.store import Store
 from cluster.terminal import out, say_json
+from cluster.verify import refuse_changed
 
 if TYPE_CHECKING:
     from pipeline.provenance.holders import Held
@@ -49,6 +50,8 @@ def show_pages(
     pages, records = made["pages"], made["records"]
     if pages is None or records is None:
         raise RequestError(f"{store.root}: no pages of this recipe yet; `pageloom run --until pages` makes them")
+    for each in (pages, records):
+        refuse_changed(each)
     reasons = reasons_named(pages, reason) if reason else [""]
     found = list(rejected_pages(records, pages.paths(".parquet"), reasons, limit))
     if as_json:
@@ -84,6 +87,8 @@ def show_dedup(
     dedup, pages = made["dedup"], made["pages"]
     if dedup is None or pages is None:
         raise RequestError(f"{store.root}: no dedup of this recipe yet; `pageloom run --until dedup` makes it")
+    for each in (dedup, pages):
+        refuse_changed(each)
     if cluster is None:
         largest = largest_clusters(dedup, limit)
         if as_json:
@@ -126,6 +131,9 @@ def trace(
         artefacts = newest_line(store, line.names, "pages") or artefacts
     if artefacts["crawl"] is None:
         raise RequestError(f"{store.root}: nothing crawled yet; `pageloom run` starts")
+    for name in ("crawl", "pages", "dedup", "corpus", "tokens"):
+        if (found := artefacts.get(name)) is not None:
+            refuse_changed(found)
     base = artefacts["base"]
     settings = base.manifest["settings"] if base else {}
     trained = Training(settings["steps"], settings["batch"], settings["seed"], settings.get("weights")) if base else None

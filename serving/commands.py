@@ -39,7 +39,8 @@ def run(
         str | None, typer.Option("--from", metavar="STAGE", help="begin here; refused where what is before is not done")
     ] = None,
     force: Annotated[
-        list[str] | None, typer.Option("--force", metavar="STAGE", help="make it and what comes of it anew; may be repeated")
+        list[str] | None,
+        typer.Option("--force", metavar="STAGE", help="delete it and what comes of it, and make them anew; may be repeated"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print an event a line in JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print failures and what the run ends with only")] = False,

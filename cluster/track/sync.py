@@ -39,7 +39,11 @@ class Tail:
                 self.name, self.lines = name, 0
             for line in (self.place / name).read_bytes().splitlines()[self.lines :]:
                 self.lines += 1
-                yield json.loads(line)
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    place = f"{self.place / name}: line {self.lines}"
+                    raise WorkError(f"{place}: no JSON ({error}); put back a copy, or delete the line") from error
 
 
 class Sending:

@@ -59,6 +59,11 @@ def list_files(ctx: Context) -> None:
         Bars(title="Input files by format", labels=list(formats), values=[float(n) for n in formats.values()], unit="files")
     )
     if unreadable:
+        first = unreadable[0]
+        ctx.track.say(
+            f"{len(unreadable)} of {len(files) + len(unreadable)} files are left out, as they cannot be read "
+            f"(first: {first['uri']}: {first['reason']}); the report lists them"
+        )
         rows: list[list[Any]] = [[each["uri"], each["reason"]] for each in unreadable]
         ctx.tell(Table(title="Files that could not be read", columns=["file", "reason"], rows=rows))
 

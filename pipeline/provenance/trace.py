@@ -76,9 +76,13 @@ class PageFate(BaseModel):
 
 
 class Trace(BaseModel):
-    """fetch: None where the crawl never met the URL, or where the pages came from files. pages: one a record."""
+    """fetch: None where the crawl never met the URL, or where the pages came from files. pages: one a record.
+
+    searched: of `crawl` (for fetches) and `pages` (for records) those that were there to be searched.
+    """
 
     url: str
+    searched: list[str] = []
     fetch: FetchFate | None = None
     pages: list[PageFate] = []
 
@@ -91,9 +95,12 @@ def trace_page(url: str, artefacts: Mapping[str, Artefact | None], training: Tra
     """
     crawl, pages = artefacts.get("crawl"), artefacts.get("pages")
     canonical = canonical_url(url) or url
+    fetches = crawl.location / FETCHES if crawl is not None else None
+    fetches = fetches if fetches is not None and fetches.exists() else None
+    searched = [name for name, there in (("crawl", fetches), ("pages", pages)) if there is not None]
     for spelling in dict.fromkeys([url, canonical]):
-        trace = Trace(url=spelling)
-        if crawl is not None and (fetches := crawl.location / FETCHES).exists():
+        trace = Trace(url=spelling, searched=searched)
+        if fetches is not None:
             trace.fetch = next(
                 (FetchFate(**row) for row in rows(fetches, "url", spelling, ["reason", "status", "bytes"])), None
             )
@@ -192,8 +199,11 @@ def describe(trace: Trace) -> str:
     lines = [trace.url]
     if trace.fetch:
         lines.append(f"  fetch      {trace.fetch.reason} (HTTP {trace.fetch.status}, {trace.fetch.bytes:,} bytes)")
-    if not trace.pages:
-        lines.append("  page       no archived record of this URL" + ("" if trace.fetch else "; it was not crawled"))
+    if not trace.pages and "pages" not in trace.searched:
+        lines.append("  page       not known: records and pages are not made yet, `pageloom run --until pages` makes them")
+    elif not trace.pages:
+        met = trace.fetch or "crawl" not in trace.searched
+        lines.append("  page       no archived record of this URL" + ("" if met else "; it was not crawled"))
     for page in trace.pages:
         lines.append(f"  record     {page.warc_file} at {page.warc_offset}: document {page.doc_id}")
         if page.duplicate_of:

@@ -95,6 +95,10 @@ def tell_records(ctx: Context, total: Mapping[str, Any], lines: Mapping[int, Map
             Table(title="Creative Commons licences", columns=["licence", "pages"], rows=list(map(list, licences.most_common())))
         )
     if unreadable:
+        ctx.track.say(
+            f"{sum(unreadable.values()):,} records cannot be read, in {len(unreadable)} files "
+            f"(most: {unreadable.most_common(1)[0][0]}); the report counts them by file"
+        )
         rows: list[list[Any]] = [[file, number] for file, number in sorted(unreadable.items())]
         ctx.tell(Table(title="Unreadable records by file", columns=["file", "records"], rows=rows))
     if aside:

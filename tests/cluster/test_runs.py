@@ -93,6 +93,17 @@ def test_a_run_that_was_stopped_because_it_lost_the_root_has_failed(store: Store
     assert (run.outcome, run.message) == ("failed", "taken over by another run")
 
 
+@pytest.mark.parametrize("command", [["show", "pages"], ["show", "dedup"], ["trace", "http://h/a"]])
+def test_what_shows_pages_names_a_file_that_is_not_as_it_was_committed(store: Store, command: list[str]) -> None:
+    recipe, plan = planned(store)
+    with recorded(recipe, plan, store, Held(1)):
+        commit(store, plan)
+    pages = store.artefacts("pages")[0].location / "model.json"
+    pages.write_bytes(b"cut")
+    with pytest.raises(WorkError, match=r"/model\.json: 3 bytes instead of 2; `pageloom verify` checks all files"):
+        CliRunner().invoke(pageloom.app, [*command, "--root", str(store.root)], obj=LINE, catch_exceptions=False)
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id_and_nothing_else(store: Store) -> None:
     recipe, plan = planned(store)
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,7 @@ def test_an_unreadable_archive_amid_good_ones_is_counted_and_the_run_goes_on(lin
     assert {f"http://town.example/{subject}" for subject in SUBJECTS} == set(kept)
     assert sum(pages.counts["rejected"].values()) == pages.counts["records"] - len(kept)
     assert pages.counts["rejected"]["unreadable"] >= 1
+    assert re.search(r"records: \d+ records cannot be read, in 1 files \(most: \S+/b\.warc\.gz\)", text), text
 
 
 def test_when_no_page_survives_the_reasons_and_the_remedy_are_said(line: Line, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from cluster.errors import WorkError
 from cluster.store import Artefact, Location
 from cluster.track import sync, wandb
 from cluster.track.console import RunConsole
@@ -132,6 +133,12 @@ def test_a_failed_stage_is_a_failed_run_and_one_that_never_ended_too(tmp_path: P
     send_group(group, running=False)
     [run] = state(wandb_server)["runs"].values()
     assert run["exit"] == 1
+
+
+def test_a_record_that_is_damaged_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "000001.jsonl").write_text('{"a": 1}\n{bad\n')
+    with pytest.raises(WorkError, match=r"000001\.jsonl: line 2: no JSON \(.*\); put back a copy, or delete the line"):
+        list(sync.Tail(Location.of(tmp_path)).rows())
 
 
 def test_what_has_no_end_yet_is_left_while_a_run_holds_the_root(tmp_path: Path, wandb_server: str) -> None:

@@ -131,6 +131,8 @@ def test_input_is_listed_and_what_cannot_be_read_is_told(tmp_path: Path, make_wa
     assert written["sources"] == {"input": {"weight": None, "priority": 0, "options": {"max_code_kb": 1000.0}}}
     assert (ctx.counts["files"], ctx.counts["unreadable_files"]) == (1, 1)
     assert [row[0] for row in ctx.told[-1].rows] == [str(bad)]
+    [said] = ctx.said
+    assert said.startswith(f"1 of 2 files are left out, as they cannot be read (first: {bad}: neither WARC")
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,15 @@ def test_a_url_that_nobody_met_says_so(artefacts: dict[str, Artefact | None]) ->
     assert "it was not crawled" in describe(trace_page("http://h/unknown", artefacts))
 
 
+def test_what_could_not_be_searched_is_not_denied(artefacts: dict[str, Artefact | None]) -> None:
+    early = describe(trace_page("http://h/a", {**artefacts, "pages": None}))
+    assert "not known: records and pages are not made yet" in early
+    assert "no archived record" not in early
+    of_files = describe(trace_page("http://h/unknown", {**artefacts, "crawl": None}))
+    assert "no archived record of this URL" in of_files
+    assert "it was not crawled" not in of_files
+
+
 def test_another_spelling_of_the_url_finds_the_page(artefacts: dict[str, Artefact | None]) -> None:
     assert trace_page("HTTP://H:80/a#part", artefacts).url == "http://h/a"
 
