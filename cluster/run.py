@@ -205,7 +205,7 @@ def run_plan(plan: Sequence[Planned], run: Run, held: Held, record: RunRecord | 
     with tracking, PeakMemory() as memory:
         for planned in plan:
             if found := run.store.artefact(planned.stage.name, planned.key):
-                run.store.tidy(found)
+                run.store.tidy(found, held.fence)
                 run.console.reused(planned.stage.name, planned.key)
             else:
                 with words_for_people(planned.stage.name, run.store.root, run.logs):

@@ -187,7 +187,7 @@ class Store:
         data = json.dumps(asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False).encode()
         if create(attempt.parent / MANIFEST, data):
             artefact = Artefact(attempt, asdict(manifest))
-            self.tidy(artefact)
+            self.tidy(artefact, int(attempt.name))
             return artefact
         committed = self.artefact(manifest.stage, manifest.key)
         if committed is None:
@@ -196,13 +196,16 @@ class Store:
             attempt.delete()
         return committed
 
-    def tidy(self, artefact: Artefact) -> int:
-        """Delete what is left beside a committed artefact's files, for holders of the root: the state that its attempt
-        resumed from, other attempts, manifests that killed writers left. Returns how many went.
+    def tidy(self, artefact: Artefact, fence: int) -> int:
+        """Delete what is left beside a committed artefact's files, for the root's holder of this number: the state that its
+        attempt resumed from, other attempts, manifests that killed writers left. Returns how many went.
+
+        Attempts of later holders stay: one that lost the root between its last look and its manifest must not take its
+        successor's files away.
         """
         attempt, place = artefact.location, artefact.place
         gone = [attempt / WORK] if WORK in attempt.directories() else []
-        gone += [place / name for name in attempts_in(place) if name != attempt.name]
+        gone += [place / name for name in attempts_in(place) if name != attempt.name and int(name) <= fence]
         if place.is_local:
             gone += [place / name for name in place.own_files() if is_unfinished(name)]
         for each in gone:

@@ -134,6 +134,18 @@ def test_a_late_holder_overwrites_no_commit_and_the_one_that_lost_uses_it(store:
     assert used.place.directories() == ["000001"]
 
 
+def test_a_holder_that_loses_the_root_just_before_its_manifest_leaves_its_successor_s_files_alone(store: Store) -> None:
+    early, late = store.attempt("pages", "k1", 1), store.place("pages", "k1") / "000002"
+    (early / "data").write_bytes(b"early")
+
+    def paused_behind_it() -> None:
+        (late / "data").write_bytes(b"half of the successor's")
+
+    assert store.commit(early, manifest(), paused_behind_it).location == early
+    assert (late / "data").read_bytes() == b"half of the successor's"
+    assert store.commit(late, manifest()).location == early  # which the successor then uses
+
+
 def test_a_holder_that_lost_the_root_commits_nothing(store: Store) -> None:
     def check() -> None:
         raise WorkError("lost")
@@ -157,9 +169,9 @@ def test_what_a_kill_behind_the_manifest_left_goes_with_the_next_look(store: Sto
     artefact = store.commit(place, manifest())
     (place / WORK / "optimiser").write_bytes(b"large")
     (artefact.place / "000009" / "data").write_bytes(b"of a holder that lost the root")
-    assert store.tidy(artefact) == 2
+    assert store.tidy(artefact, 9) == 2
     assert artefact.place.files() == [MANIFEST]
-    assert store.tidy(artefact) == 0
+    assert store.tidy(artefact, 9) == 0
 
 
 def test_shards_beyond_a_million_keep_their_own_records(tmp_path: Path) -> None:

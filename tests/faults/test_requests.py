@@ -39,5 +39,5 @@ def test_requests_of_an_artefact_are_counted(bucket: str, server: str) -> None: 
     again = store.artefact("pages", "k")
     assert again is not None
     assert asked(server) == {"HEAD": 1, "GET": 1}
-    store.tidy(again)
+    store.tidy(again, 2)
     assert sum(asked(server).values()) <= 3

@@ -209,7 +209,7 @@ def test_a_network_error_at_any_request_of_a_commit_loses_nothing_and_doubles_no
 
         store, key = Store(bucket), f"{number:016x}"
         if found := store.artefact("made", key):
-            store.tidy(found)
+            store.tidy(found, fence)
             return found
         place = store.attempt("made", key, fence)
         (place / WORK / "state").write_bytes(b"x")

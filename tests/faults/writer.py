@@ -92,7 +92,7 @@ def main(root: str, artefacts: int, stop_after: int) -> None:
         print("holds", held.fence, flush=True)
         for key in (f"{number:016x}" for number in range(artefacts)):
             if found := store.artefact("made", key):
-                store.tidy(found)
+                store.tidy(found, held.fence)
             else:
                 make(store, key, held, done, stop_after)
 
